@@ -1,0 +1,329 @@
+//! The context of a request or task: who, what and which breadcrumbs, and the report that became a response.
+//!
+//! A context is made per request by the layer and lives in one `Arc`. While the request's future is polled
+//! it stands in a thread-local (next to the SDK's hub), so that [`current`] finds it anywhere below, across
+//! `.await` and on whichever thread the runtime goes on. What is set is shared copy-on-write: a failure
+//! takes a snapshot by cloning one `Arc`.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Poll, ready};
+
+use pin_project_lite::pin_project;
+use sentry::Hub;
+use sentry::protocol::{SpanId, TraceId};
+use serde_json::Value;
+
+use crate::record::{Breadcrumb, Details, Origin, RequestSnapshot, User, to_value, value_weight};
+use crate::reporter::Reporter;
+
+/// At most this many tags, and this many values, are kept in one context.
+const MAX_ENTRIES: usize = 64;
+/// At most this many bytes of one value are kept.
+const MAX_VALUE: usize = 16 * 1024;
+/// At most this many breadcrumbs, and this many bytes of them, are kept; the oldest go first.
+const MAX_BREADCRUMBS: usize = 100;
+const MAX_BREADCRUMB_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Inner>>> = const { RefCell::new(None) };
+}
+
+/// The context of the request or task that is running here.
+///
+/// Outside of one, the result is detached: setting something does nothing but leave a debug line in the log.
+///
+/// # Example
+/// ```
+/// use faultwire::User;
+///
+/// async fn show_cart() {
+///     faultwire::current().user(User::id("42")).tag("plan", "pro").breadcrumb("cart loaded");
+/// }
+/// # drop(show_cart());
+/// ```
+#[must_use]
+pub fn current() -> Context {
+    CURRENT
+        .try_with(|current| Context(current.try_borrow().ok().and_then(|inner| inner.clone())))
+        .unwrap_or_default()
+}
+
+/// What is known about the running request or task; see [`current`]. Cloning is cheap: clones are the same
+/// context.
+#[derive(Clone, Default)]
+pub struct Context(Option<Arc<Inner>>);
+
+struct Inner {
+    reporter: Arc<Reporter>,
+    origin: Origin,
+    request: Option<RequestSnapshot>,
+    trace: OnceLock<Trace>,
+    shared: Mutex<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    facts: Option<Arc<Facts>>,
+    parked: Option<Box<Details>>,
+}
+
+/// What the application said.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) user: Option<User>,
+    pub(crate) tags: Vec<(Cow<'static, str>, String)>,
+    pub(crate) data: Vec<(Cow<'static, str>, Value)>,
+    pub(crate) breadcrumbs: VecDeque<Breadcrumb>,
+    breadcrumb_bytes: usize,
+}
+
+/// The ids by which servers connect events of one request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Trace {
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    pub(crate) parent: Option<SpanId>,
+}
+
+impl Context {
+    pub(crate) fn for_request(reporter: Arc<Reporter>, request: RequestSnapshot) -> Self {
+        Self::build(reporter, Origin::Request, Some(request))
+    }
+
+    pub(crate) fn for_process(reporter: Arc<Reporter>, origin: Origin) -> Self {
+        Self::build(reporter, origin, None)
+    }
+
+    fn build(reporter: Arc<Reporter>, origin: Origin, request: Option<RequestSnapshot>) -> Self {
+        let (trace, shared) = (OnceLock::new(), Mutex::default());
+        Self(Some(Arc::new(Inner { reporter, origin, request, trace, shared })))
+    }
+
+    /// Sets the user of this request or task. The last one set counts.
+    pub fn user(&self, user: User) -> &Self {
+        self.change(|facts| facts.user = Some(user))
+    }
+
+    /// Sets a tag: a short searchable text (up to 200 characters). At most 64 are kept.
+    pub fn tag(&self, key: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> &Self {
+        let (key, value) = (key.into(), value.to_string());
+        self.change(|facts| put(&mut facts.tags, key, value))
+    }
+
+    /// Sets a value of any shape (up to 16 KiB), shown with the event. At most 64 are kept. It is scrubbed
+    /// like everything that leaves.
+    pub fn data<T>(&self, name: impl Into<Cow<'static, str>>, value: &T) -> &Self
+    where
+        T: serde::Serialize + ?Sized,
+    {
+        let mut value = to_value(value);
+        let weight = value_weight(&value);
+        if weight > MAX_VALUE {
+            value = Value::String(format!("<left out: about {weight} bytes>"));
+        }
+        let name = name.into();
+        self.change(|facts| put(&mut facts.data, name, value))
+    }
+
+    /// Leaves a breadcrumb: a text or a [`Breadcrumb`](crate::report::Breadcrumb). The last 100, at most
+    /// 64 KiB, are kept.
+    pub fn breadcrumb(&self, breadcrumb: impl Into<Breadcrumb>) -> &Self {
+        let breadcrumb = breadcrumb.into();
+        self.change(|facts| facts.push(breadcrumb))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Facts)) -> &Self {
+        match &self.0 {
+            Some(inner) => {
+                let mut shared = inner.shared();
+                change(Arc::make_mut(shared.facts.get_or_insert_default()));
+            }
+            None => {
+                tracing::debug!(target: "faultwire", "no request or task is running here: nothing was set")
+            }
+        }
+        self
+    }
+
+    pub(crate) fn reporter(&self) -> Option<&Arc<Reporter>> {
+        self.0.as_ref().map(|inner| &inner.reporter)
+    }
+
+    pub(crate) fn origin(&self) -> Option<Origin> {
+        self.0.as_ref().map(|inner| inner.origin)
+    }
+
+    pub(crate) fn request(&self) -> Option<&RequestSnapshot> {
+        self.0.as_ref().and_then(|inner| inner.request.as_ref())
+    }
+
+    pub(crate) fn facts(&self) -> Option<Arc<Facts>> {
+        self.0.as_ref().and_then(|inner| inner.shared().facts.clone())
+    }
+
+    /// The trace of this context, made by `start` when it is first asked for.
+    pub(crate) fn trace(&self, start: impl FnOnce(Option<&RequestSnapshot>) -> Trace) -> Option<Trace> {
+        self.0.as_ref().map(|inner| *inner.trace.get_or_init(|| start(inner.request.as_ref())))
+    }
+
+    /// Keeps a report that became a response until the layer sees that response. One that was parked before
+    /// is returned: its response was replaced.
+    pub(crate) fn park(&self, details: Box<Details>) -> Result<Option<Box<Details>>, Box<Details>> {
+        match &self.0 {
+            Some(inner) => Ok(inner.shared().parked.replace(details)),
+            None => Err(details),
+        }
+    }
+
+    pub(crate) fn unpark(&self) -> Option<Box<Details>> {
+        self.0.as_ref().and_then(|inner| inner.shared().parked.take())
+    }
+
+    /// Makes this the current context, and `hub` the SDK's, until the guard is dropped.
+    pub(crate) fn enter(&self, hub: &Arc<Hub>) -> Entered {
+        let mut inner = self.0.clone();
+        let swapped = swap_current(&mut inner);
+        Entered { previous: inner, swapped, _hub: sentry::HubSwitchGuard::new(Arc::clone(hub)) }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("attached", &self.0.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A report that became a response nobody saw: the request was cancelled.
+        let shared = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if shared.parked.take().is_some() {
+            self.reporter.counters.discarded.add(1);
+        }
+    }
+}
+
+impl Facts {
+    fn push(&mut self, breadcrumb: Breadcrumb) {
+        self.breadcrumb_bytes = self.breadcrumb_bytes.saturating_add(breadcrumb.weight());
+        self.breadcrumbs.push_back(breadcrumb);
+        while self.breadcrumbs.len() > MAX_BREADCRUMBS || self.breadcrumb_bytes > MAX_BREADCRUMB_BYTES {
+            let Some(oldest) = self.breadcrumbs.pop_front() else { break };
+            self.breadcrumb_bytes = self.breadcrumb_bytes.saturating_sub(oldest.weight());
+        }
+    }
+
+    /// Adds what a report says; it wins over what was said before.
+    pub(crate) fn overlay(&mut self, details: &mut Details) {
+        if let Some(user) = details.user.take() {
+            self.user = Some(user);
+        }
+        for (key, value) in details.tags.drain(..) {
+            put(&mut self.tags, key, value);
+        }
+        for (name, value) in details.data.drain(..) {
+            put(&mut self.data, name, value);
+        }
+    }
+}
+
+/// Replaces the entry of that name or adds one, as long as there is room.
+pub(crate) fn put<V>(entries: &mut Vec<(Cow<'static, str>, V)>, name: Cow<'static, str>, value: V) {
+    if let Some((_, existing)) = entries.iter_mut().find(|(existing, _)| *existing == name) {
+        *existing = value;
+    } else if entries.len() < MAX_ENTRIES {
+        entries.push((name, value));
+    } else {
+        tracing::debug!(target: "faultwire", %name, "left out: {MAX_ENTRIES} entries are the most");
+    }
+}
+
+fn swap_current(inner: &mut Option<Arc<Inner>>) -> bool {
+    CURRENT
+        .try_with(|current| match current.try_borrow_mut() {
+            Ok(mut current) => {
+                std::mem::swap(&mut *current, inner);
+                true
+            }
+            Err(_) => false,
+        })
+        .unwrap_or(false)
+}
+
+/// Puts the previous context and hub back when dropped, on the thread that entered.
+#[must_use]
+pub(crate) struct Entered {
+    previous: Option<Arc<Inner>>,
+    swapped: bool,
+    _hub: sentry::HubSwitchGuard,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if self.swapped {
+            swap_current(&mut self.previous);
+        }
+    }
+}
+
+/// Carries the running context into a future that runs elsewhere: a spawned task, a `JoinSet`.
+///
+/// # Example
+/// ```
+/// use faultwire::WithContext;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let task = tokio::spawn(
+///     async {
+///         faultwire::current().tag("step", "mail");
+///     }
+///     .with_context(),
+/// );
+/// # task.await.unwrap(); }
+/// ```
+pub trait WithContext: Sized {
+    /// The future, run in the context in which this is called.
+    fn with_context(self) -> InContext<Self> {
+        InContext { future: self, context: current(), hub: Arc::new(Hub::new_from_top(Hub::current())) }
+    }
+}
+
+impl<F: Future> WithContext for F {}
+
+pin_project! {
+    /// The future of [`WithContext::with_context`].
+    pub struct InContext<F> {
+        #[pin]
+        future: F,
+        context: Context,
+        hub: Arc<Hub>,
+    }
+}
+
+impl<F: Future> Future for InContext<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = this.context.enter(this.hub);
+        Poll::Ready(ready!(this.future.poll(cx)))
+    }
+}
+
+impl<F> fmt::Debug for InContext<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InContext").field("context", &self.context).finish_non_exhaustive()
+    }
+}

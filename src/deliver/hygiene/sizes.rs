@@ -1,0 +1,122 @@
+//! Sizes: what Sentry's Relay cuts is cut here, where it can be seen.
+
+use serde_json::{Map, Value, json};
+
+use super::values_mut;
+use crate::record::truncated;
+
+/// The largest payload that Bugsink and Sentry take is 1 MiB; some room is left for what they add.
+const MAX_PAYLOAD: usize = 1_000_000;
+const MAX_BREADCRUMBS: usize = 100;
+/// Stands for what would lie deeper than servers look.
+const TOO_DEEP: &str = "<deeper levels left out>";
+
+/// Cuts every text and every collection to what servers keep of it.
+pub(super) fn cut_all(event: &mut Map<String, Value>) {
+    for (field, max) in
+        [("transaction", 200), ("culprit", 200), ("logger", 64), ("dist", 64), ("server_name", 200)]
+    {
+        cut(event.get_mut(field), max);
+    }
+    if let Some(Value::Object(request)) = event.get_mut("request") {
+        for (field, max) in [("url", 256), ("method", 32), ("query_string", 8_192), ("fragment", 1_024)] {
+            cut(request.get_mut(field), max);
+        }
+        budget(request.get_mut("headers"), 8_192, 6);
+        budget(request.get_mut("data"), 8_192, 6);
+    }
+    if let Some(Value::Array(breadcrumbs)) =
+        event.get_mut("breadcrumbs").and_then(|crumbs| crumbs.get_mut("values"))
+    {
+        let over = breadcrumbs.len().saturating_sub(MAX_BREADCRUMBS);
+        breadcrumbs.drain(..over);
+    }
+    for breadcrumb in values_mut(event, "breadcrumbs") {
+        for (field, max) in [("message", 8_192), ("category", 128), ("type", 128)] {
+            cut(breadcrumb.get_mut(field), max);
+        }
+        budget(breadcrumb.get_mut("data"), 2_048, 4);
+    }
+    for (field, max) in [("extra", 16_384), ("contexts", 8_192)] {
+        if let Some(Value::Object(entries)) = event.get_mut(field) {
+            // `extra` itself is one of its six levels; each context starts anew.
+            let depth = if field == "extra" { 5 } else { 6 };
+            entries.values_mut().for_each(|entry| budget(Some(entry), max, depth));
+        }
+    }
+}
+
+/// Takes away what is least missed until the payload fits, and says so in a tag.
+pub(crate) fn fit(item: &mut Value) {
+    let too_big = |item: &Value| serde_json::to_vec(item).is_ok_and(|bytes| bytes.len() > MAX_PAYLOAD);
+    for field in ["breadcrumbs", "extra", "request", "modules", "debug_meta", "contexts", "threads", "spans"]
+    {
+        if !too_big(item) {
+            return;
+        }
+        let Value::Object(event) = &mut *item else { return };
+        if event.remove(field).is_some() {
+            let tags = event.entry("tags").or_insert_with(|| json!({}));
+            if let Value::Object(tags) = tags {
+                tags.insert("faultwire.left_out".to_owned(), field.into());
+            }
+        }
+    }
+}
+
+/// Cuts one text to that many bytes.
+pub(super) fn cut(value: Option<&mut Value>, max: usize) {
+    if let Some(Value::String(text)) = value
+        && text.len() > max
+    {
+        text.truncate(truncated(text, max).len());
+    }
+}
+
+/// Cuts the texts in there so that together they have at most `max` bytes, and what lies deeper than
+/// `depth` levels of lists and objects.
+pub(super) fn budget(value: Option<&mut Value>, max: usize, depth: usize) {
+    let mut left = max;
+    let mut pending: Vec<(&mut Value, usize)> = value.into_iter().map(|value| (value, depth)).collect();
+    while let Some((value, depth)) = pending.pop() {
+        if depth == 0 && (value.is_array() || value.is_object()) {
+            *value = Value::String(TOO_DEEP.to_owned());
+        }
+        let below = depth.saturating_sub(1);
+        match value {
+            Value::String(_) => {
+                cut(Some(value), left);
+                left = left.saturating_sub(value.as_str().map_or(0, str::len));
+            }
+            Value::Array(items) => pending.extend(items.iter_mut().rev().map(|item| (item, below))),
+            Value::Object(fields) => pending.extend(fields.values_mut().rev().map(|field| (field, below))),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_shared_and_depth_is_bounded() {
+        let mut value = json!({"a": "xxxx", "b": ["yyyy", {"deep": {"er": 1}}], "c": "zz"});
+        budget(Some(&mut value), 7, 3);
+        assert_eq!(value, json!({"a": "xxxx", "b": ["yyy", {"deep": ""}], "c": ""}));
+        let mut value = json!({"a": {"b": {}}});
+        budget(Some(&mut value), 100, 2);
+        assert_eq!(value, json!({"a": {"b": TOO_DEEP}}));
+    }
+
+    #[test]
+    fn an_event_that_is_too_big_loses_what_is_least_missed() {
+        let mut event =
+            json!({"exception": {"values": []}, "extra": {"x": "y".repeat(2_000_000)}, "user": {"id": "7"}});
+        fit(&mut event);
+        let expected = json!({
+            "exception": {"values": []}, "user": {"id": "7"}, "tags": {"faultwire.left_out": "extra"},
+        });
+        assert_eq!(event, expected);
+    }
+}

@@ -1,0 +1,228 @@
+//! Delivery: one thread makes events of records and lets them through the gate, a few send them.
+//!
+//! ```text
+//! sink, SDK transport → queue → processing thread: build, hygiene, gate → outbox → senders → server
+//! ```
+//! Nothing is unbounded: the queue holds 2 048 items, the outbox 1 024 or 16 MiB. When the outbox is full
+//! the processing thread waits, and the queue turns new records away, which is counted.
+
+mod gate;
+mod hygiene;
+pub(crate) mod post;
+mod queue;
+pub(crate) mod sentry;
+mod transport;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use ::sentry::types::Uuid;
+use ::sentry::{Client, Envelope};
+
+pub(crate) use self::hygiene::{mended_environment, mended_release};
+use self::queue::{Progress, Queue, Ticket};
+use self::sentry::{Destination, Outcome};
+pub(crate) use self::transport::SdkTransport;
+use crate::record::Record;
+use crate::report::build;
+use crate::reporter::{self, Reporter};
+use crate::sink::Intake;
+use crate::stats::Counters;
+
+const MAX_QUEUED: usize = 2_048;
+const MAX_OUTBOX: usize = 1_024;
+const MAX_OUTBOX_BYTES: usize = 16 * 1024 * 1024;
+/// How many requests to a server run at the same time.
+const SENDERS: usize = 4;
+
+/// The way from the sink to the server.
+pub(crate) struct Delivery {
+    queue: Queue<Job>,
+    outbox: Queue<Outgoing>,
+    progress: Arc<Progress>,
+    counters: Arc<Counters>,
+    destination: Option<Destination>,
+    /// The log tells about every event, not only about trouble.
+    verbose: bool,
+    /// Set once, before the first job.
+    processor: OnceLock<Processor>,
+}
+
+/// What the processing thread needs to build events.
+struct Processor {
+    client: Arc<Client>,
+    reporter: std::sync::Weak<Reporter>,
+}
+
+enum Job {
+    Record(Record, Ticket),
+    Sdk(Box<Envelope>, Ticket),
+}
+
+/// One scrubbed item on its way to the server.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) event_id: Option<Uuid>,
+    /// The item's type: `event`, `transaction`, ...
+    pub(crate) kind: &'static str,
+    pub(crate) payload: Vec<u8>,
+    /// What people call it, scrubbed like the rest.
+    pub(crate) title: String,
+    pub(crate) attempts: u32,
+    _ticket: Option<Ticket>,
+}
+
+impl Delivery {
+    /// `destination` is where events go; without one they are written to the log.
+    pub(crate) fn new(destination: Option<Destination>, counters: Arc<Counters>, verbose: bool) -> Arc<Self> {
+        Arc::new(Self {
+            queue: Queue::new(MAX_QUEUED, usize::MAX, |_| 0),
+            outbox: Queue::new(MAX_OUTBOX, MAX_OUTBOX_BYTES, |item: &Outgoing| item.payload.len()),
+            progress: Arc::default(),
+            counters,
+            destination,
+            verbose,
+            processor: OnceLock::new(),
+        })
+    }
+
+    /// Starts the threads.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        client: Arc<Client>,
+        reporter: &Arc<Reporter>,
+    ) -> std::io::Result<()> {
+        let _ = self.processor.set(Processor { client, reporter: Arc::downgrade(reporter) });
+        let spawn = |name: &str, run: fn(&Self)| {
+            let delivery = Arc::clone(self);
+            let run = move || {
+                reporter::own_this_thread();
+                run(&delivery);
+            };
+            std::thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
+        };
+        spawn("faultwire", Self::process)?;
+        if self.destination.is_some() {
+            for _ in 0..SENDERS {
+                spawn("faultwire-send", Self::send)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until everything is delivered, but no longer than that. True if nothing is left.
+    pub(crate) fn flush(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now().checked_add(timeout);
+        let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400));
+        // Nothing comes of waiting when all that is left is held back for longer than that.
+        let hopeless = |pending| self.outbox.held_beyond(deadline).is_some_and(|held| held == pending);
+        self.progress.wait(deadline, hopeless)
+    }
+
+    /// Ends delivery. What is still here is counted as lost and returned as a number.
+    pub(crate) fn close(&self) -> u64 {
+        let lost = self.queue.close().len().saturating_add(self.outbox.close().len());
+        let in_flight = usize::from(!self.progress.is_idle());
+        let lost = u64::try_from(lost.saturating_add(in_flight)).unwrap_or(u64::MAX);
+        self.counters.shutdown.add(lost);
+        lost
+    }
+
+    fn process(&self) {
+        while let Some(job) = self.queue.take() {
+            // What panics in here is the application's code: an error's destructor, an event processor.
+            if catch_unwind(AssertUnwindSafe(|| self.process_one(job))).is_err() {
+                self.counters.by_hook.add(1);
+                tracing::warn!(target: "faultwire", "an event was lost: the application's code panicked on it");
+            }
+        }
+    }
+
+    fn process_one(&self, job: Job) {
+        let Some(Processor { client, reporter }) = self.processor.get() else { return };
+        match job {
+            Job::Record(record, ticket) => {
+                let Some(reporter) = reporter.upgrade() else { return };
+                match build::event(record, &reporter.settings, client) {
+                    Some(event) => self.hand_over(gate::event(event), ticket),
+                    None => self.counters.by_hook.add(1),
+                }
+            }
+            Job::Sdk(envelope, ticket) => {
+                let mut ticket = Some(ticket);
+                for item in envelope.into_items() {
+                    match (gate::item(item), ticket.take()) {
+                        (Some(item), Some(ticket)) => self.hand_over(Some(item), ticket),
+                        (Some(item), None) => self.hand_over(Some(item), self.progress.ticket()),
+                        (None, unused) => {
+                            ticket = unused;
+                            self.counters.unsupported.add(1);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn hand_over(&self, item: Option<Outgoing>, ticket: Ticket) {
+        let Some(item) = item else {
+            self.counters.rejected.add(1);
+            return;
+        };
+        if self.verbose {
+            tracing::info!(target: "faultwire", kind = item.kind, bytes = item.payload.len(), "captured {}", item.title);
+        }
+        if self.destination.is_none() {
+            self.counters.logged.add(1);
+            if item.kind == "event" {
+                tracing::error!(target: "faultwire", "not sent, SENTRY_DSN is not set: {}", item.title);
+            }
+            return;
+        }
+        if self.outbox.put_when_room(Outgoing { _ticket: Some(ticket), ..item }).is_err() {
+            self.counters.shutdown.add(1);
+        }
+    }
+
+    fn send(&self) {
+        let Some(destination) = &self.destination else { return };
+        while let Some(mut item) = self.outbox.take() {
+            if item.attempts > 0 {
+                self.counters.retried.add(1);
+            }
+            match destination.send(&item) {
+                Outcome::Accepted { hold } => {
+                    self.counters.succeeded();
+                    if self.verbose {
+                        tracing::info!(target: "faultwire", "sent {}", item.title);
+                    }
+                    if let Some(hold) = hold {
+                        self.outbox.hold(hold);
+                    }
+                }
+                Outcome::Later { hold, why } => {
+                    tracing::warn!(
+                        target: "faultwire",
+                        server = destination.name(),
+                        "not delivered, next try in {hold:.1?}: {why}"
+                    );
+                    self.counters.failed(why);
+                    item.attempts = item.attempts.saturating_add(1);
+                    self.outbox.put_back(item, hold);
+                }
+                Outcome::Rejected { why } => {
+                    tracing::warn!(target: "faultwire", server = destination.name(), "refused {}: {why}", item.title);
+                    self.counters.failed(why);
+                    self.counters.rejected.add(1);
+                }
+            }
+        }
+    }
+}
+
+impl Intake for Delivery {
+    fn put(&self, record: Record) -> bool {
+        self.queue.put(Job::Record(record, self.progress.ticket())).is_ok()
+    }
+}

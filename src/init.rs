@@ -1,0 +1,212 @@
+//! `init` and the guard: the only place that wires the parts together.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sentry::integrations::contexts::ContextIntegration;
+use sentry::types::Dsn;
+use sentry::{Client, ClientOptions, Hub, Integration};
+
+use crate::config::{Config, ConfigError, Resolved};
+use crate::deliver::post::Poster;
+use crate::deliver::sentry::Destination;
+use crate::deliver::{Delivery, SdkTransport};
+use crate::panics;
+use crate::report::decorate;
+use crate::reporter::{self, Reporter, Settings};
+use crate::sink::{Intake, Sink};
+use crate::stats::{Counters, Stats};
+
+/// Without a DSN the SDK would keep its events to itself; nothing is ever sent there.
+const NOWHERE: &str = "http://unset@localhost/0";
+
+/// Starts reporting with what the environment says: `Config::from_env()?.init()`.
+///
+/// Keep the guard until the process ends: dropping it delivers what is left, for at most 2 s.
+///
+/// # Errors
+/// A setting that cannot be used, see [`ConfigError`]. No `SENTRY_DSN` is not an error: failures are then
+/// written to the log.
+///
+/// # Example
+/// ```
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let _guard = faultwire::init()?;
+///     // ... serve ...
+///     Ok(())
+/// }
+/// ```
+pub fn init() -> Result<Guard, ConfigError> {
+    Config::from_env()?.init()
+}
+
+/// What happened since [`init`]; zeros before it. Cheap enough for a health handler.
+///
+/// # Example
+/// ```
+/// async fn health() -> String {
+///     let stats = faultwire::stats();
+///     format!("sent {} of {}, last error {:?}", stats.sent, stats.captured, stats.last_error)
+/// }
+/// # drop(health());
+/// ```
+#[must_use]
+pub fn stats() -> Stats {
+    reporter::global().map(|reporter| reporter.counters.read()).unwrap_or_default()
+}
+
+impl Config {
+    /// Starts reporting. A second `init` takes over: what was captured before goes on its way.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used.
+    pub fn init(self) -> Result<Guard, ConfigError> {
+        let resolved = self.resolve()?;
+        if !resolved.enabled {
+            return Ok(Guard { running: None });
+        }
+        start(resolved).map(|running| Guard { running: Some(running) })
+    }
+}
+
+fn start(resolved: Resolved) -> Result<Running, ConfigError> {
+    let Resolved { dsn, roots, debug, bodies, body_limit, shutdown_timeout, settings, mended, .. } =
+        &resolved;
+    for mended in mended {
+        tracing::warn!(target: "faultwire", "{mended}");
+    }
+    tracing::debug!(target: "faultwire", ?bodies, body_limit, "bodies are not captured in this version");
+    let counters = Arc::new(Counters::new(mended.clone()));
+    let destination = dsn.as_ref().map(|dsn| Destination::new(dsn, Poster::new(roots.clone())));
+    match &destination {
+        Some(destination) => tracing::debug!(target: "faultwire", server = destination.name(), "reporting"),
+        None => tracing::warn!(target: "faultwire", "SENTRY_DSN is not set: failures are logged, not sent"),
+    }
+    let sample_rate = settings.sample_rate;
+    let shutdown_timeout = *shutdown_timeout;
+    let delivery = Delivery::new(destination, Arc::clone(&counters), *debug);
+    let sink = Sink::new(Arc::clone(&delivery) as Arc<dyn Intake>, Arc::clone(&counters), sample_rate);
+    let transport = Arc::new(SdkTransport::new(Arc::clone(&delivery), sample_rate));
+    let (options, settings) = client_options(resolved, transport);
+    let client = Arc::new(Client::with_options(options));
+    let reporter = Arc::new(Reporter { settings, sink, counters });
+    delivery.start(Arc::clone(&client), &reporter).map_err(|error| {
+        ConfigError::new("FAULTWIRE_ENABLED", format!("no thread can be started: {error}"))
+    })?;
+    panics::install_hook();
+
+    // The SDK binds a client to the hub of one thread. The hub that other threads' hubs are made from is
+    // the main one; requests get theirs from it.
+    Hub::main().bind_client(Some(Arc::clone(&client)));
+    Hub::current().bind_client(Some(client));
+    reporter::install(Arc::clone(&reporter));
+    Ok(Running { reporter, delivery, shutdown_timeout })
+}
+
+/// The SDK's options: the application's wishes first, then what this crate decides.
+fn client_options(resolved: Resolved, transport: Arc<SdkTransport>) -> (ClientOptions, Settings) {
+    let Resolved { dsn, environment, release, server_name, client_options, settings, .. } = resolved;
+    let mut options = ClientOptions::new();
+    options.server_name = server_name.map(Into::into);
+    if let Some(change) = client_options {
+        options = change(options);
+    }
+    options.dsn = dsn.or_else(|| NOWHERE.parse::<Dsn>().ok());
+    options.environment = Some(environment.into());
+    options.release = release.map(Into::into).or(options.release);
+    options.transport = Some(Arc::new(transport));
+    // Ours decides before anything is built; the SDK's prints to stderr, flushes in the panic hook and
+    // symbolicates on the request's thread.
+    options.event_sampling_strategy = sentry::EventSamplingStrategy::FixedRate(1.0);
+    options.debug = false;
+    options.attach_stacktrace = false;
+    options.default_integrations = false;
+    let mut integrations: Vec<Arc<dyn Integration>> =
+        vec![Arc::new(ContextIntegration::default()), decorate::integration()];
+    integrations.append(&mut options.integrations);
+    options.integrations = integrations;
+    (options, settings)
+}
+
+/// Keeps reporting alive. Dropping it ends reporting after delivering what is left, for at most the shutdown
+/// timeout (`FAULTWIRE_SHUTDOWN_TIMEOUT`, 2 s), also when the server hangs.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), faultwire::ConfigError> {
+/// let guard = faultwire::init()?;
+/// // ... serve ...
+/// let delivery = guard.shutdown(Duration::from_secs(5));
+/// assert_eq!(delivery.lost, 0);
+/// # Ok(()) }
+/// ```
+#[must_use = "reporting ends when the guard is dropped; `let _guard = ..` keeps it"]
+pub struct Guard {
+    running: Option<Running>,
+}
+
+struct Running {
+    reporter: Arc<Reporter>,
+    delivery: Arc<Delivery>,
+    shutdown_timeout: Duration,
+}
+
+/// What [`Guard::shutdown`] could do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownSummary {
+    /// Events that the server accepted, since `init`.
+    pub sent: u64,
+    /// Events that were still undelivered when the time was over.
+    pub lost: u64,
+}
+
+impl Guard {
+    /// Waits until everything that was captured so far is delivered, for at most `timeout`. Returns early
+    /// when the server asked for more patience than that. True if nothing is left.
+    #[must_use]
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.running.as_ref().is_none_or(|running| running.delivery.flush(timeout))
+    }
+
+    /// Ends reporting: delivers what is left, for at most `timeout`.
+    pub fn shutdown(mut self, timeout: Duration) -> ShutdownSummary {
+        self.running.take().map(|running| running.end(timeout)).unwrap_or_default()
+    }
+
+    /// What happened since this guard's `init`.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.running.as_ref().map(|running| running.reporter.counters.read()).unwrap_or_default()
+    }
+}
+
+impl Running {
+    fn end(self, timeout: Duration) -> ShutdownSummary {
+        reporter::uninstall(&self.reporter);
+        let lost = if self.delivery.flush(timeout) { 0 } else { self.delivery.close() };
+        self.delivery.close();
+        if lost > 0 {
+            tracing::warn!(target: "faultwire", lost, "events are lost: the server did not take them in time");
+        }
+        ShutdownSummary { sent: self.reporter.counters.sent.get(), lost }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            let timeout = running.shutdown_timeout;
+            running.end(timeout);
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("reporting", &self.running.is_some()).finish()
+    }
+}

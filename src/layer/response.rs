@@ -1,0 +1,186 @@
+//! How a request ended, and what is made of it.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::panic::resume_unwind;
+use std::time::SystemTime;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+
+use super::future::Active;
+use super::{RequestInfo, body};
+use crate::panics::{self, Caught, Payload};
+use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, Record};
+use crate::report::{EVENT_ID_HEADER, Report, chain, problem_json};
+use crate::reporter::ErrorName;
+
+impl Active {
+    /// A response came. It is sent on with the id of its event, or untouched.
+    pub(super) fn answered<R: 'static>(mut self, mut answer: Response<R>) -> Response<R> {
+        let status = answer.status();
+        let parked = self.parked(&mut answer);
+        match parked {
+            Some(details) if !status.is_server_error() && !details.always && !details.critical => {
+                self.settle(&details);
+            }
+            None if !status.is_server_error() => {}
+            _ => {
+                let (mechanism, details) = self.cause_of(parked);
+                let id = details.id;
+                if self.record(details, mechanism, Some(status)) {
+                    add_event_id(&mut answer, id);
+                }
+            }
+        }
+        body::watch(&mut answer, self);
+        answer
+    }
+
+    /// The service failed.
+    pub(super) fn failed<E: fmt::Display + 'static>(mut self, error: &E) {
+        let details = match self.context.unpark() {
+            Some(parked) => parked,
+            None => Box::new(details_of(error, self.error_names())),
+        };
+        self.record(details, Mechanism { name: "service", handled: false }, None);
+    }
+
+    /// The response's body failed after the headers were sent.
+    pub(super) fn body_failed(&mut self, error: &(dyn Error + 'static), status: StatusCode) {
+        let links = chain::links(error, None, self.error_names());
+        let details = Box::new(Details::new(Cause::Chain(links)));
+        self.record(details, Mechanism { name: "body", handled: false }, Some(status));
+    }
+
+    /// The response's body panicked after the headers were sent.
+    pub(super) fn body_panicked(&mut self, caught: Caught, status: StatusCode) -> Payload {
+        let details = Box::new(Details::new(Cause::Panic(caught.info)));
+        self.record(details, Mechanism { name: "panic", handled: false }, Some(status));
+        caught.payload
+    }
+
+    fn error_names(&self) -> &[ErrorName] {
+        self.context.reporter().map_or(&[], |reporter| &reporter.settings.error_names)
+    }
+
+    fn parked<R>(&self, answer: &mut Response<R>) -> Option<Box<Details>> {
+        let parked = self.context.unpark();
+        #[cfg(feature = "axum")]
+        let parked = parked.or_else(|| crate::report::response::take_travelling(answer.extensions_mut()));
+        #[cfg(not(feature = "axum"))]
+        let _ = answer;
+        parked
+    }
+
+    /// Why the response is what it is: the report, else a panic that other middleware caught, else unknown.
+    fn cause_of(&mut self, parked: Option<Box<Details>>) -> (Mechanism, Box<Details>) {
+        match (parked, self.panic.take()) {
+            (Some(details), _) => (Mechanism { name: "report", handled: true }, details),
+            (None, Some(panic)) => {
+                (Mechanism { name: "panic", handled: false }, Box::new(Details::new(Cause::Panic(panic))))
+            }
+            (None, None) => {
+                (Mechanism { name: "response", handled: true }, Box::new(Details::new(Cause::Status)))
+            }
+        }
+    }
+
+    /// A report that is answered and not sent.
+    fn settle(&self, details: &Details) {
+        if let Some(reporter) = self.context.reporter() {
+            reporter.counters.discarded.add(1);
+        }
+        if let Cause::Error { error, .. } = &details.cause {
+            self.context.breadcrumb(chain::text_of(error));
+        }
+    }
+
+    /// Records a failure, unless it is to be ignored.
+    fn record(&mut self, details: Box<Details>, mechanism: Mechanism, status: Option<StatusCode>) -> bool {
+        let Some(reporter) = self.context.reporter() else { return false };
+        if self.ignores(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)) {
+            return false;
+        }
+        reporter.sink.accept(Record {
+            details,
+            timestamp: SystemTime::now(),
+            mechanism,
+            origin: Origin::Request,
+            status,
+            facts: self.context.facts(),
+            context: self.context.clone(),
+            hub: Some(self.hub.clone()),
+        });
+        true
+    }
+
+    fn ignores(&self, status: StatusCode) -> bool {
+        let (Some(ignore), Some(request)) = (&self.ignore, self.context.request()) else { return false };
+        // The application's code: a panic in it must not cost the response or the event.
+        match panics::guarded(|| ignore(&RequestInfo(request), status)) {
+            Ok((ignored, _)) => ignored,
+            Err(caught) => {
+                tracing::warn!(target: "faultwire", "`ignore` panicked: {}", caught.info.message);
+                false
+            }
+        }
+    }
+}
+
+/// The request panicked: records it and answers for it. With a body type that cannot be made here the panic
+/// goes on.
+pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Response<R> {
+    let details = Box::new(Details::new(Cause::Panic(caught.info)));
+    let id = details.id;
+    let grpc = active.grpc;
+    active.record(
+        details,
+        Mechanism { name: "panic", handled: false },
+        Some(StatusCode::INTERNAL_SERVER_ERROR),
+    );
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    let text = if grpc { String::new() } else { problem_json(status, None, id) };
+    let Some(body) = body::known(text) else { resume_unwind(caught.payload) };
+    let mut answer = Response::new(body);
+    let mut header = |name, value| answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    if grpc {
+        // gRPC says how a call ended in a header of its own, under HTTP's 200.
+        header(CONTENT_TYPE, "application/grpc");
+        header(http::HeaderName::from_static("grpc-status"), "13");
+        header(http::HeaderName::from_static("grpc-message"), "internal error");
+    } else {
+        header(CONTENT_TYPE, "application/problem+json");
+        *answer.status_mut() = status;
+    }
+    add_event_id(&mut answer, id);
+    answer
+}
+
+fn add_event_id<R>(answer: &mut Response<R>, id: EventId) {
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        answer.headers_mut().entry(EVENT_ID_HEADER).or_insert(id);
+    }
+}
+
+/// What can be said of a service's error, which need not be a `std::error::Error`.
+fn details_of<E: fmt::Display + 'static>(error: &E, names: &[ErrorName]) -> Details {
+    let any: &dyn Any = error;
+    if let Some(details) = any.downcast_ref::<Report>().and_then(|report| report.copy(names)) {
+        return details;
+    }
+    let known: Option<&(dyn Error + 'static)> = match any.downcast_ref::<BoxError>() {
+        Some(boxed) => Some(&**boxed),
+        None => any.downcast_ref::<std::io::Error>().map(|error| error as _),
+    };
+    #[cfg(feature = "axum")]
+    let known = known.or_else(|| any.downcast_ref::<axum::Error>().map(|error| error as _));
+    #[cfg(feature = "tonic")]
+    let known = known.or_else(|| any.downcast_ref::<tonic::Status>().map(|error| error as _));
+    let links = match known {
+        Some(error) => chain::links(error, Some(std::any::type_name::<E>()), names),
+        None => vec![Link { type_name: std::any::type_name::<E>().into(), message: chain::text_of(error) }],
+    };
+    Details::new(Cause::Chain(links))
+}

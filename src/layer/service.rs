@@ -1,0 +1,102 @@
+//! The service: starts a context for each request, or steps aside.
+
+use std::any::TypeId;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context as TaskContext, Poll};
+
+use http::{Request, Response};
+use sentry::Hub;
+use tower_service::Service;
+
+use super::future::{Active, ReportFuture};
+use super::{Ignore, request};
+use crate::context::{Context, current};
+use crate::panics;
+use crate::record::{Origin, Route};
+use crate::reporter;
+
+/// The service of [`ReportLayer`](super::ReportLayer).
+#[derive(Clone)]
+pub struct ReportService<S> {
+    inner: S,
+    ignore: Option<Arc<Ignore>>,
+}
+
+impl<S> ReportService<S> {
+    pub(super) fn new(inner: S, ignore: Option<Arc<Ignore>>) -> Self {
+        Self { inner, ignore }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for ReportService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: fmt::Display + 'static,
+    B: 'static,
+    R: 'static,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = ReportFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> ReportFuture<S::Future> {
+        let Some(reporter) = reporter::global() else {
+            return ReportFuture::passing(self.inner.call(request));
+        };
+        // A layer further out is at work on this request already.
+        if current().origin() == Some(Origin::Request) {
+            return ReportFuture::passing(self.inner.call(request));
+        }
+        let grpc = request::is_grpc(&request);
+        let snapshot = request::snapshot(&request, is_axum_body::<B>());
+        if matches!(snapshot.route, Route::Path { around_router: true }) {
+            warn_around_router();
+        }
+        let context = Context::for_request(reporter, snapshot);
+        let hub = Arc::new(Hub::new_from_top(Hub::main()));
+        let called = {
+            let _entered = context.enter(&hub);
+            panics::guarded(|| self.inner.call(request))
+        };
+        let active = Active { context, hub, grpc, ignore: self.ignore.clone(), panic: None };
+        match called {
+            Ok((future, panic)) => ReportFuture::active(future, Active { panic, ..active }),
+            Err(panic) => ReportFuture::panicked(active, panic),
+        }
+    }
+}
+
+fn is_axum_body<B: 'static>() -> bool {
+    #[cfg(feature = "axum")]
+    {
+        TypeId::of::<B>() == TypeId::of::<axum::body::Body>()
+    }
+    #[cfg(not(feature = "axum"))]
+    {
+        let _ = TypeId::of::<B>();
+        false
+    }
+}
+
+fn warn_around_router() {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if !WARNED.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            target: "faultwire",
+            "ReportLayer is around a router, where the route's pattern is out of reach: events are grouped by \
+             path. Put it on the router, with `Router::layer`."
+        );
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for ReportService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReportService").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}

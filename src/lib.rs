@@ -1,0 +1,29 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+// What the failing thread leaves behind, and the door it goes through.
+mod context;
+mod record;
+mod reporter;
+mod sink;
+mod stats;
+// What a failure is, and what of it is a secret.
+pub mod report;
+mod scrub;
+// Where failures come from, and where they go.
+mod deliver;
+pub mod layer;
+mod panics;
+// How it is set up.
+pub mod config;
+mod init;
+
+pub use sentry;
+
+pub use config::{Config, ConfigError};
+pub use context::{Context, InContext, WithContext, current};
+pub use init::{Guard, ShutdownSummary, init, stats};
+pub use layer::ReportLayer;
+pub use record::{BoxError, EventId, Kind, User};
+pub use report::Report;
+pub use stats::{Dropped, Stats};

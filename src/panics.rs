@@ -1,0 +1,114 @@
+//! Panics: our hook records what it sees and never sends, flushes or symbolicates.
+//!
+//! Inside [`guarded`] code the hook leaves what it saw for the one who catches the panic, who knows the
+//! request. Elsewhere (a spawned task, a thread) it sends a record itself. The hook that was there before
+//! always runs too.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::Once;
+
+use crate::record::{Cause, Details, Mechanism, Origin, PanicInfo, Place, truncated};
+use crate::report;
+use crate::reporter;
+
+/// The payload of a panic, to go on unwinding with.
+pub(crate) type Payload = Box<dyn Any + Send>;
+
+/// A panic that was caught, and what the hook saw of it.
+pub(crate) struct Caught {
+    pub(crate) payload: Payload,
+    pub(crate) info: PanicInfo,
+}
+
+/// At most this many bytes of a panic's message: what Sentry keeps.
+const MAX_MESSAGE: usize = 8 * 1024;
+
+thread_local! {
+    static GUARDS: Cell<usize> = const { Cell::new(0) };
+    static SEEN: RefCell<Option<PanicInfo>> = const { RefCell::new(None) };
+}
+
+/// Adds our hook to the process' hooks, once.
+pub(crate) fn install_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            see(info);
+            previous(info);
+        }));
+    });
+}
+
+/// Runs `f` and catches its panic. A panic that `f` itself caught, as other middleware does, comes with the
+/// result.
+pub(crate) fn guarded<T>(f: impl FnOnce() -> T) -> Result<(T, Option<PanicInfo>), Caught> {
+    let _guard = Guard::new();
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(value) => Ok((value, seen())),
+        Err(payload) => {
+            let info = seen().unwrap_or_else(|| PanicInfo {
+                message: message(&*payload),
+                location: None,
+                thread: None,
+            });
+            Err(Caught { payload, info })
+        }
+    }
+}
+
+struct Guard;
+
+impl Guard {
+    fn new() -> Self {
+        GUARDS.with(|guards| guards.set(guards.get().saturating_add(1)));
+        Self
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        GUARDS.with(|guards| guards.set(guards.get().saturating_sub(1)));
+    }
+}
+
+fn seen() -> Option<PanicInfo> {
+    SEEN.with(|seen| seen.try_borrow_mut().ok().and_then(|mut seen| seen.take()))
+}
+
+/// What the hook does. Nothing in here may panic: that would abort the process.
+fn see(info: &PanicHookInfo<'_>) {
+    if reporter::is_own_thread() {
+        return;
+    }
+    let thread = std::thread::current();
+    let seen = PanicInfo {
+        message: message(info.payload()),
+        location: info.location().map(|at| Place {
+            file: at.file().to_owned().into(),
+            line: at.line(),
+            column: at.column(),
+        }),
+        thread: thread.name().map(str::to_owned),
+    };
+    let guarded = GUARDS.try_with(Cell::get).unwrap_or_default() > 0;
+    if guarded {
+        let _ = SEEN.try_with(|slot| slot.try_borrow_mut().map(|mut slot| *slot = Some(seen)));
+        return;
+    }
+    let mut details = Box::new(Details::new(Cause::Panic(seen)));
+    details.always = true;
+    let origin = if thread.name() == Some("main") { Origin::Process } else { Origin::Task };
+    report::send_panic(origin, details, Mechanism { name: "panic", handled: false });
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = match (payload.downcast_ref::<&'static str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text.as_str(),
+        _ => "a panic without a message",
+    };
+    truncated(text, MAX_MESSAGE).to_owned()
+}

@@ -1,0 +1,153 @@
+//! From an error to its chain: one link for the error and each of its sources, outermost first.
+
+use std::any::type_name;
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+use crate::record::Link;
+use crate::reporter::ErrorName;
+
+/// At most this many links; a chain that goes round ends here.
+const MAX_LINKS: usize = 32;
+/// At most this many bytes of one message: what Sentry keeps.
+const MAX_MESSAGE: usize = 8 * 1024;
+
+/// Walks `error` and its sources. `outermost` is the type of the error itself, where it is known.
+pub(crate) fn links(
+    error: &(dyn Error + 'static),
+    outermost: Option<&'static str>,
+    names: &[ErrorName],
+) -> Vec<Link> {
+    std::iter::successors(Some(error), |error: &&'_ (dyn Error + 'static)| (*error).source())
+        .take(MAX_LINKS)
+        .enumerate()
+        .map(|(depth, error)| Link {
+            type_name: Cow::Borrowed(match outermost {
+                Some(name) if depth == 0 && !is_box(name) => name,
+                _ => type_of(error, names),
+            }),
+            message: text_of(error),
+        })
+        .collect()
+}
+
+/// The error's text, cut to what servers keep.
+pub(crate) fn text_of(error: &(impl fmt::Display + ?Sized)) -> String {
+    let mut text = Bounded(String::new());
+    // An error here is either our own bound or the error's own failure to print itself: keep what is there.
+    let _ = fmt::Write::write_fmt(&mut text, format_args!("{error}"));
+    text.0
+}
+
+/// The path of the type without its generics: `shop::OrderError` of `shop::OrderError<alloc::string::String>`.
+pub(crate) fn without_generics(type_name: &str) -> &str {
+    type_name.split('<').next().unwrap_or(type_name)
+}
+
+/// The module and the name of a type's path.
+pub(crate) fn split_path(type_name: &str) -> (Option<&str>, &str) {
+    match without_generics(type_name).rsplit_once("::") {
+        Some((module, name)) => (Some(module), name),
+        None => (None, without_generics(type_name)),
+    }
+}
+
+/// Types that say nothing about the error in them.
+fn is_box(name: &str) -> bool {
+    name.starts_with("alloc::boxed::Box<")
+        || name.starts_with("alloc::sync::Arc<")
+        || matches!(name, "anyhow::Error" | "eyre::Report" | "&str" | "alloc::string::String")
+}
+
+/// The type of a link, by trying the ones that backends meet. What is in no table is an `Error`.
+fn type_of(error: &(dyn Error + 'static), names: &[ErrorName]) -> &'static str {
+    if let Some(known) = names.iter().find(|known| (known.matches)(error)) {
+        return known.name;
+    }
+    macro_rules! first_of {
+        ($($ty:ty),* $(,)?) => { $( if error.is::<$ty>() { return type_name::<$ty>(); } )* };
+    }
+    first_of!(
+        std::io::Error,
+        fmt::Error,
+        std::num::ParseIntError,
+        std::num::ParseFloatError,
+        std::num::TryFromIntError,
+        std::str::Utf8Error,
+        std::string::FromUtf8Error,
+        std::env::VarError,
+        std::net::AddrParseError,
+        std::time::SystemTimeError,
+        std::sync::mpsc::RecvError,
+        serde_json::Error,
+        http::Error,
+        url::ParseError,
+        ureq::Error,
+    );
+    #[cfg(feature = "axum")]
+    first_of!(axum::Error);
+    #[cfg(feature = "tonic")]
+    first_of!(tonic::Status);
+    "Error"
+}
+
+/// A text that refuses to grow beyond the bound.
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MAX_MESSAGE.saturating_sub(self.0.len());
+        if text.len() <= room {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        self.0.push_str(crate::record::truncated(text, room));
+        Err(fmt::Error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer<T: fmt::Debug>(#[source] std::num::ParseIntError, T);
+
+    #[test]
+    fn the_outermost_type_is_known_and_deeper_ones_are_looked_up() {
+        let parse = "x".parse::<i32>().unwrap_err();
+        let error = Outer(parse, 1_u8);
+        let links = links(&error, Some(type_name::<Outer<u8>>()), &[]);
+        let names: Vec<_> = links.iter().map(|link| split_path(&link.type_name)).collect();
+        assert_eq!(
+            names,
+            [(Some(concat!(module_path!())), "Outer"), (Some("core::num::error"), "ParseIntError")]
+        );
+    }
+
+    #[test]
+    fn a_chain_that_goes_round_ends() {
+        #[derive(Debug)]
+        struct Round;
+        impl fmt::Display for Round {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("round")
+            }
+        }
+        impl Error for Round {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(self)
+            }
+        }
+        assert_eq!(links(&Round, None, &[]).len(), MAX_LINKS);
+    }
+
+    #[test]
+    fn a_message_is_cut_at_a_character() {
+        let text = text_of(&"é".repeat(MAX_MESSAGE));
+        assert_eq!(text.len(), MAX_MESSAGE);
+        assert!(text.chars().all(|c| c == 'é'));
+    }
+}

@@ -1,0 +1,199 @@
+//! What the context knows, put on an event: ours on our thread, and the SDK's own where it is captured.
+
+use std::sync::Arc;
+
+use http::header;
+use sentry::protocol::{Breadcrumb, Event, Request, TraceContext, User};
+use sentry::{ClientOptions, Integration};
+
+use crate::context::{Context, Facts, Trace, current};
+use crate::record::{HeaderShown, Level, RequestSnapshot, Route};
+use crate::report::fingerprint::normalise_path;
+
+/// Gives events that the application captures through the SDK the context of the request they happen in.
+///
+/// An integration sees every event of its client, whatever hub is in place; a processor on a scope does not.
+/// It runs while the SDK may hold the hub's lock, so it never touches a hub.
+#[derive(Debug)]
+pub(crate) struct ContextForSdkEvents;
+
+impl Integration for ContextForSdkEvents {
+    fn name(&self) -> &'static str {
+        "faultwire"
+    }
+
+    fn process_event(&self, mut event: Event<'static>, _: &ClientOptions) -> Option<Event<'static>> {
+        let context = current();
+        if let Some(known) = context.facts() {
+            facts(&mut event, &known);
+        }
+        if let Some(origin) = context.origin() {
+            event.tags.entry("error.origin".to_owned()).or_insert_with(|| origin.as_str().to_owned());
+        }
+        if let Some(snapshot) = context.request() {
+            request(&mut event, snapshot);
+        }
+        // Without a span of its own the event carries a trace id that the whole process shares.
+        let has_span = event.contexts.get("trace").is_some_and(|trace| match trace {
+            sentry::protocol::Context::Trace(trace) => trace.op.is_some() || trace.parent_span_id.is_some(),
+            _ => false,
+        });
+        if !has_span {
+            trace(&mut event, &context);
+        }
+        Some(event)
+    }
+}
+
+/// Adds user, tags, data and breadcrumbs. They win over what is there.
+pub(crate) fn facts(event: &mut Event<'static>, facts: &Facts) {
+    if let Some(user) = &facts.user {
+        let existing = event.user.get_or_insert_with(User::default);
+        existing.id = user.id.clone().or(existing.id.take());
+        existing.username = user.username.clone().or(existing.username.take());
+        existing.email = user.email.clone().or(existing.email.take());
+    }
+    event.tags.extend(facts.tags.iter().map(|(key, value)| (key.to_string(), value.clone())));
+    event.extra.extend(facts.data.iter().map(|(name, value)| (name.to_string(), value.clone())));
+    if !facts.breadcrumbs.is_empty() {
+        event.breadcrumbs.values.extend(facts.breadcrumbs.iter().map(|crumb| Breadcrumb {
+            timestamp: crumb.timestamp,
+            level: level(crumb.level),
+            category: crumb.category.as_deref().map(str::to_owned),
+            message: Some(crumb.message.clone()),
+            data: crumb.data.clone(),
+            ..Breadcrumb::default()
+        }));
+        // The SDK's and ours, in the order in which they happened.
+        event.breadcrumbs.values.sort_by_key(|crumb| crumb.timestamp);
+    }
+}
+
+/// Adds the request and the transaction's name, where the event has none.
+pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot) {
+    event.transaction.get_or_insert_with(|| transaction(snapshot));
+    if matches!(snapshot.route, Route::Path { .. }) {
+        event.tags.insert("route.source".to_owned(), "path".to_owned());
+    }
+    event.request.get_or_insert_with(|| shown(snapshot));
+}
+
+/// The name under which servers group requests: `GET /orders/{id}`.
+pub(crate) fn transaction(snapshot: &RequestSnapshot) -> String {
+    let path = snapshot.uri.path();
+    let method = &snapshot.method;
+    match &snapshot.route {
+        #[cfg(feature = "axum")]
+        Route::Matched(pattern) => format!("{method} {}", pattern.as_str()),
+        #[cfg(feature = "axum")]
+        Route::Unmatched => format!("{method} <unmatched>"),
+        Route::Method => path.to_owned(),
+        Route::Path { .. } => format!("{method} {}", normalise_path(path)),
+    }
+}
+
+/// Gives the event the trace of its context.
+pub(crate) fn trace(event: &mut Event<'static>, context: &Context) {
+    let start = |request: Option<&RequestSnapshot>| {
+        request
+            .and_then(|request| request.trace.as_ref()?.to_str().ok().and_then(incoming))
+            .unwrap_or_default()
+    };
+    if let Some(Trace { trace_id, span_id, parent }) = context.trace(start) {
+        let trace = TraceContext { trace_id, span_id, parent_span_id: parent, ..TraceContext::default() };
+        event.contexts.insert("trace".to_owned(), trace.into());
+    }
+}
+
+pub(crate) fn level(level: Level) -> sentry::Level {
+    match level {
+        Level::Debug => sentry::Level::Debug,
+        Level::Info => sentry::Level::Info,
+        Level::Warning => sentry::Level::Warning,
+        Level::Error => sentry::Level::Error,
+        Level::Fatal => sentry::Level::Fatal,
+    }
+}
+
+/// Reads `traceparent` (`00-<trace>-<span>-<flags>`) or `sentry-trace` (`<trace>-<span>[-<sampled>]`).
+fn incoming(header: &str) -> Option<Trace> {
+    let ids = header.trim().strip_prefix("00-").unwrap_or(header.trim());
+    let mut ids = ids.split('-');
+    let (trace, span) = (ids.next()?, ids.next()?);
+    let known = |id: &str| id.bytes().any(|byte| byte != b'0');
+    if trace.len() != 32 || span.len() != 16 || !known(trace) || !known(span) {
+        return None;
+    }
+    Some(Trace { trace_id: trace.parse().ok()?, parent: Some(span.parse().ok()?), ..Trace::default() })
+}
+
+fn shown(snapshot: &RequestSnapshot) -> Request {
+    let mut request = Request {
+        method: Some(snapshot.method.to_string()),
+        query_string: snapshot.uri.query().map(str::to_owned),
+        ..Request::default()
+    };
+    for (name, value) in &snapshot.headers {
+        let value = match value {
+            HeaderShown::Filtered => crate::scrub::MASK.to_owned(),
+            HeaderShown::Value(value) => header_text(name, &String::from_utf8_lossy(value.as_bytes())),
+        };
+        request
+            .headers
+            .entry(name.to_string())
+            .and_modify(|existing| {
+                existing.push_str(", ");
+                existing.push_str(&value);
+            })
+            .or_insert(value);
+    }
+    let host = request.headers.get(header::HOST.as_str()).map(String::as_str);
+    let host = snapshot.uri.authority().map(|authority| authority.host()).or(host).unwrap_or("localhost");
+    let scheme = snapshot.uri.scheme_str().unwrap_or("http");
+    request.url = format!("{scheme}://{host}{}", snapshot.uri.path()).parse().ok();
+    request
+}
+
+/// A header's value as it is shown: where a request comes from, without what it carried.
+fn header_text(name: &http::HeaderName, value: &str) -> String {
+    let whole = || value.to_owned();
+    match name {
+        &header::REFERER => value.split(['?', '#']).next().map_or_else(whole, str::to_owned),
+        &header::ORIGIN => value.split("://").nth(1).map_or_else(whole, str::to_owned),
+        _ => whole(),
+    }
+}
+
+/// A place for the integration in the client's options.
+pub(crate) fn integration() -> Arc<dyn Integration> {
+    Arc::new(ContextForSdkEvents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_trace_headers_are_read_and_bad_ones_are_not() {
+        let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+        for header in
+            [format!("00-{trace}-{span}-01"), format!("{trace}-{span}-1"), format!("{trace}-{span}")]
+        {
+            let read = incoming(&header).expect("a good header");
+            assert_eq!(
+                (read.trace_id.to_string(), read.parent.map(|id| id.to_string())),
+                (trace.into(), Some(span.into()))
+            );
+        }
+        let zeros = "0".repeat(32);
+        for header in [
+            "",
+            "00-",
+            "abc-def",
+            &format!("00-{zeros}-{span}-01"),
+            &format!("00-{trace}-{}-01", &zeros[..16]),
+        ] {
+            assert!(incoming(header).is_none(), "{header}");
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! [`Report`]: the error type of a handler, and what it says about the failure.
+//!
+//! A report is made by `?` (or a constructor), carries the error unread, and ends in one of four ways: it
+//! becomes the response of the request (the layer sends it if the status is 500 or above), it is sent by
+//! [`Report::send`], it is the `Err` of a service under the layer, or it is dropped, which is counted.
+
+mod backtrace;
+pub(crate) mod build;
+pub(crate) mod chain;
+pub(crate) mod decorate;
+mod fingerprint;
+mod from;
+mod problem;
+#[cfg(feature = "axum")]
+pub(crate) mod response;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use http::StatusCode;
+use sentry::Hub;
+use sentry::protocol::Event;
+
+pub use crate::record::{Breadcrumb, EventId, Kind, Level};
+pub(crate) use problem::problem_json;
+
+use crate::context::{Context, current, put};
+use crate::record::{BoxError, Cause, Details, Mechanism, Origin, Record, User, to_value};
+use crate::reporter::{self, ErrorName};
+
+/// The name of the header that carries an event's id.
+pub(crate) const EVENT_ID_HEADER: http::HeaderName = http::HeaderName::from_static("x-event-id");
+
+/// A failure that will be reported: the error type of a handler or a job.
+///
+/// `?` turns any error into one, `anyhow::Error` and `eyre::Report` included, and keeps the place of the
+/// `?`. As a response it is `application/problem+json` (RFC 9457) with the status, the status' title and the
+/// `event_id`; the error's own text never reaches the client.
+///
+/// # Example
+/// ```
+/// use faultwire::Report;
+/// use http::StatusCode;
+///
+/// async fn order(id: u64) -> Result<String, Report> {
+///     let text = std::fs::read_to_string(format!("/var/orders/{id}"))?; // 500, reported
+///     if text.is_empty() {
+///         return Err(Report::new("order is empty").status(StatusCode::NOT_FOUND)); // answered, not sent
+///     }
+///     Ok(text)
+/// }
+/// # drop(order(1));
+/// ```
+#[must_use = "a report that is dropped is only counted: return it or call `send`"]
+pub struct Report(Option<Box<Inner>>);
+
+struct Inner {
+    details: Box<Details>,
+    status: StatusCode,
+    public: Option<String>,
+    /// Set when somebody recorded the report without taking it: it was an `Err` that goes on to the server.
+    recorded: AtomicBool,
+}
+
+impl Report {
+    /// A report of any error, or of a text. The same as `Report::from`.
+    #[track_caller]
+    pub fn new(error: impl Into<BoxError> + 'static) -> Self {
+        Self::from(error)
+    }
+
+    /// A report of an error that somebody else keeps: its chain is read here and now.
+    ///
+    /// # Example
+    /// ```
+    /// # fn example(error: &(dyn std::error::Error + 'static)) {
+    /// faultwire::Report::from_ref(error).send();
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn from_ref(error: &(dyn std::error::Error + 'static)) -> Self {
+        let reporter = reporter::global();
+        let names = reporter.as_ref().map_or(&[][..], |reporter| &reporter.settings.error_names);
+        let mut details = Details::new(Cause::Chain(chain::links(error, None, names)));
+        details.location = Some(std::panic::Location::caller().into());
+        Self::with_details(details)
+    }
+
+    fn with_details(details: Details) -> Self {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self(Some(Box::new(Inner {
+            details: Box::new(details),
+            status,
+            public: None,
+            recorded: AtomicBool::new(false),
+        })))
+    }
+
+    /// The id of the event: what the response's `x-event-id` will say.
+    #[must_use]
+    pub fn id(&self) -> EventId {
+        self.0.as_ref().map_or_else(EventId::random, |inner| inner.details.id)
+    }
+
+    /// The status of the response. Default: 500. A report that answers below 500 is not sent, only counted,
+    /// unless it is [`always`](Self::always) or [`critical`](Self::critical).
+    pub fn status(self, status: StatusCode) -> Self {
+        self.change(|inner| inner.status = status)
+    }
+
+    /// A text for the client: the `detail` of the problem+json. Default: none. It is scrubbed.
+    pub fn public(self, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        self.change(|inner| inner.public = Some(detail))
+    }
+
+    /// What caused the failure. Default: [`Kind::Route`] in a request, else [`Kind::Other`].
+    pub fn kind(self, kind: Kind) -> Self {
+        self.say(|details| details.kind = Some(kind))
+    }
+
+    /// Default: [`Level::Error`].
+    pub fn level(self, level: Level) -> Self {
+        self.say(|details| details.level = Some(level))
+    }
+
+    /// Somebody should get up for it: level [`Level::Fatal`], tag `error.critical`, sent whatever the status.
+    pub fn critical(self) -> Self {
+        self.say(|details| details.critical = true)
+    }
+
+    /// Sent even if the response is below 500.
+    pub fn always(self) -> Self {
+        self.say(|details| details.always = true)
+    }
+
+    /// Who was affected; wins over the user of the context.
+    pub fn user(self, user: User) -> Self {
+        self.say(|details| details.user = Some(user))
+    }
+
+    /// Adds a short searchable text (up to 200 characters); wins over the context's tag of that name.
+    pub fn tag(self, key: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> Self {
+        let (key, value) = (key.into(), value.to_string());
+        self.say(|details| put(&mut details.tags, key, value))
+    }
+
+    /// Adds a value of any shape. It is scrubbed like everything that leaves.
+    pub fn data<T: serde::Serialize + ?Sized>(self, name: impl Into<Cow<'static, str>>, value: &T) -> Self {
+        let (name, value) = (name.into(), to_value(value));
+        self.say(|details| put(&mut details.data, name, value))
+    }
+
+    /// What makes two failures one issue. Default: kind, type, message without what varies, source file.
+    ///
+    /// # Example
+    /// ```
+    /// # let report =
+    /// faultwire::Report::new("tenant 7 has no shard").fingerprint(["shard-map"])
+    /// # ; drop(report);
+    /// ```
+    pub fn fingerprint<I>(self, parts: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let parts = parts.into_iter().map(Into::into).collect();
+        self.say(|details| details.fingerprint = Some(parts))
+    }
+
+    /// Changes the finished event of the SDK, on our thread; the last word before the scrubber. The SDK's
+    /// types are outside of this crate's semver promise.
+    pub fn with_event<F>(self, edit: F) -> Self
+    where
+        F: FnOnce(&mut Event<'static>) + Send + Sync + 'static,
+    {
+        self.say(|details| details.edit = Some(Box::new(edit)))
+    }
+
+    /// Sends the report now, for code that handles the failure and goes on.
+    ///
+    /// # Example
+    /// ```
+    /// use faultwire::Report;
+    ///
+    /// if let Err(error) = std::fs::remove_file("/var/cache/stale") {
+    ///     Report::new(error).send();
+    /// }
+    /// ```
+    pub fn send(mut self) -> EventId {
+        let id = self.id();
+        if let Some(inner) = self.0.take() {
+            send(inner.details, Mechanism { name: "report", handled: true });
+        }
+        id
+    }
+
+    /// Takes the report apart; from here on it counts as dealt with.
+    pub(crate) fn take(&mut self) -> Option<Box<Details>> {
+        self.0.take().map(|inner| inner.details)
+    }
+
+    /// What a report says, for one that can only be looked at. It counts as dealt with.
+    pub(crate) fn copy(&self, names: &[ErrorName]) -> Option<Details> {
+        let inner = self.0.as_deref()?;
+        inner.recorded.store(true, Ordering::Relaxed);
+        let said = &*inner.details;
+        let links = match &said.cause {
+            Cause::Error { error, type_name } => chain::links(&**error, Some(type_name), names),
+            Cause::Chain(links) => links.clone(),
+            Cause::Panic(_) | Cause::Status => Vec::new(),
+        };
+        Some(Details {
+            id: said.id,
+            cause: Cause::Chain(links),
+            location: said.location.clone(),
+            backtrace: said.backtrace.clone(),
+            kind: said.kind,
+            level: said.level,
+            critical: said.critical,
+            always: said.always,
+            user: said.user.clone(),
+            tags: said.tags.clone(),
+            data: said.data.clone(),
+            fingerprint: said.fingerprint.clone(),
+            edit: None,
+        })
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        if let Some(inner) = &mut self.0 {
+            change(inner);
+        }
+        self
+    }
+
+    fn say(self, say: impl FnOnce(&mut Details)) -> Self {
+        self.change(|inner| say(&mut inner.details))
+    }
+}
+
+/// Sends what happened in the running request or task, or in no one's.
+fn send(details: Box<Details>, mechanism: Mechanism) {
+    let hub = Arc::new(Hub::new_from_top(Hub::current()));
+    send_from(None, details, mechanism, Some(hub));
+}
+
+/// The same for a panic's hook, which may run while the SDK's locks are held and so brings no hub.
+pub(crate) fn send_panic(origin: Origin, details: Box<Details>, mechanism: Mechanism) {
+    send_from(Some(origin), details, mechanism, None);
+}
+
+fn send_from(origin: Option<Origin>, details: Box<Details>, mechanism: Mechanism, hub: Option<Arc<Hub>>) {
+    let mut context = current();
+    if context.reporter().is_none() {
+        let Some(reporter) = reporter::global() else { return };
+        context = Context::for_process(reporter, Origin::Process);
+    }
+    let Some(reporter) = context.reporter().cloned() else { return };
+    reporter.sink.accept(Record {
+        details,
+        timestamp: SystemTime::now(),
+        mechanism,
+        origin: origin.or(context.origin()).unwrap_or(Origin::Process),
+        status: None,
+        facts: context.facts(),
+        context,
+        hub,
+    });
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_ref().map(|inner| &inner.details.cause) {
+            Some(Cause::Error { error, .. }) => fmt::Display::fmt(error, f),
+            Some(Cause::Chain(links)) => f.write_str(links.first().map_or("", |link| &link.message)),
+            Some(Cause::Panic(panic)) => f.write_str(&panic.message),
+            Some(Cause::Status) | None => f.write_str("failure"),
+        }
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = self.0.as_ref();
+        f.debug_struct("Report")
+            .field("cause", &inner.map(|inner| &inner.details.cause))
+            .field("status", &inner.map(|inner| inner.status))
+            .field("id", &inner.map(|inner| inner.details.id))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        let unrecorded = |inner: Box<Inner>| !inner.recorded.load(Ordering::Relaxed);
+        if self.0.take().is_some_and(unrecorded)
+            && let Some(reporter) = reporter::global()
+        {
+            reporter.counters.discarded.add(1);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! One initialisation: its settings, its door to delivery, its counters.
+//!
+//! Each context holds the reporter it was made under; everything else asks for the global one.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::sink::Sink;
+use crate::stats::Counters;
+
+static GLOBAL: RwLock<Option<Arc<Reporter>>> = RwLock::new(None);
+/// Whether `GLOBAL` holds one: what a request pays when reporting is disabled is this load.
+static ENABLED: AtomicBool = AtomicBool::new(false);
+
+pub(crate) struct Reporter {
+    pub(crate) settings: Settings,
+    pub(crate) sink: Sink,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// What the rest of the crate reads of the configuration.
+pub(crate) struct Settings {
+    pub(crate) sample_rate: f32,
+    pub(crate) error_names: Vec<ErrorName>,
+}
+
+/// Which request bodies are shown with a failure.
+///
+/// Bodies are not captured in this version: none leaves the process before every shape of them can be
+/// scrubbed. The setting is read, checked and kept for the version that does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Bodies {
+    /// None.
+    Off,
+    /// JSON (GraphQL included) and url-encoded forms.
+    #[default]
+    JsonAndForm,
+    /// Every text, and the names, types and sizes of files.
+    All,
+}
+
+/// Names one concrete error type wherever it stands in a chain.
+pub(crate) struct ErrorName {
+    pub(crate) name: &'static str,
+    pub(crate) matches: fn(&(dyn Error + 'static)) -> bool,
+}
+
+thread_local! {
+    static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks this thread as one of ours: what panics on it is the application's code (an error's `Display`, a
+/// hook), caught and counted by whoever calls it, and never an event of its own.
+pub(crate) fn own_this_thread() {
+    OWN_THREAD.set(true);
+}
+
+pub(crate) fn is_own_thread() -> bool {
+    OWN_THREAD.try_with(Cell::get).unwrap_or_default()
+}
+
+/// The reporter of the last `init`, as long as its guard lives.
+pub(crate) fn global() -> Option<Arc<Reporter>> {
+    if !ENABLED.load(Ordering::Relaxed) {
+        return None;
+    }
+    GLOBAL.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Makes `reporter` the global one. The one before goes on for the contexts that hold it.
+pub(crate) fn install(reporter: Arc<Reporter>) {
+    let mut global = GLOBAL.write().unwrap_or_else(PoisonError::into_inner);
+    *global = Some(reporter);
+    ENABLED.store(true, Ordering::Relaxed);
+}
+
+/// Ends reporting, unless another `init` took over in between.
+pub(crate) fn uninstall(reporter: &Arc<Reporter>) {
+    let mut global = GLOBAL.write().unwrap_or_else(PoisonError::into_inner);
+    if global.as_ref().is_some_and(|current| Arc::ptr_eq(current, reporter)) {
+        *global = None;
+        ENABLED.store(false, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Reporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reporter").field("counters", &self.counters).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,49 @@
+//! The one door from capturing to delivery.
+//!
+//! Those who capture know this and the context; they never see the queue or a destination.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::record::{EventId, Record};
+use crate::stats::Counters;
+
+/// What stands behind the door: a bounded queue. `put` never blocks; it says whether there was room.
+pub(crate) trait Intake: Send + Sync {
+    fn put(&self, record: Record) -> bool;
+}
+
+pub(crate) struct Sink {
+    intake: Arc<dyn Intake>,
+    counters: Arc<Counters>,
+    sample_rate: f32,
+}
+
+impl Sink {
+    pub(crate) fn new(intake: Arc<dyn Intake>, counters: Arc<Counters>, sample_rate: f32) -> Self {
+        Self { intake, counters, sample_rate }
+    }
+
+    /// Counts a failure and says whether it is to be delivered, before anything is built for it.
+    pub(crate) fn admit(&self, id: EventId) -> bool {
+        self.counters.captured.add(1);
+        let admitted = id.fraction() < f64::from(self.sample_rate);
+        if !admitted {
+            self.counters.sampled.add(1);
+        }
+        admitted
+    }
+
+    /// Takes a failure. It is delivered, or counted with the reason why not.
+    pub(crate) fn accept(&self, record: Record) {
+        if self.admit(record.details.id) && !self.intake.put(record) {
+            self.counters.queue_full.add(1);
+        }
+    }
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sink").field("sample_rate", &self.sample_rate).finish_non_exhaustive()
+    }
+}
