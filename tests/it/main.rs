@@ -1,0 +1,6 @@
+//! The tests: one binary, one module a concept.
+
+mod fake;
+mod floors;
+mod layer;
+mod support;

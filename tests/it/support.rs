@@ -1,0 +1,79 @@
+//! What the tests share: reporting to a fake server, one test at a time.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use faultwire::{Config, Guard};
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+
+use crate::fake::FakeServer;
+
+/// Reporting is global to the process, so tests that report take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reporting that runs, and the server it reports to.
+pub(crate) struct Reporting {
+    pub(crate) server: FakeServer,
+    pub(crate) guard: Guard,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Reporting {
+    pub(crate) fn start() -> Self {
+        Self::with(|config| config)
+    }
+
+    pub(crate) fn with(change: impl FnOnce(Config) -> Config) -> Self {
+        let turn = turn();
+        let server = FakeServer::start();
+        let config = Config::new().dsn(server.dsn()).environment("test").release("shop@1.2.3");
+        let guard = change(config).init().unwrap();
+        Self { server, guard, _turn: turn }
+    }
+
+    /// Exactly `n` events arrived, and nothing else is on its way; in the order in which they happened.
+    #[track_caller]
+    pub(crate) fn events(&self, n: usize) -> Vec<Value> {
+        assert!(
+            self.guard.flush(Duration::from_secs(10)),
+            "everything is delivered: {:?}",
+            self.guard.stats()
+        );
+        let mut events = self.server.expect_only(n);
+        events.sort_by(|a, b| a["timestamp"].as_f64().partial_cmp(&b["timestamp"].as_f64()).unwrap());
+        events
+    }
+
+    /// The one event that arrived.
+    #[track_caller]
+    pub(crate) fn event(&self) -> Value {
+        self.events(1).remove(0)
+    }
+}
+
+pub(crate) fn get(path: &str) -> Request<Body> {
+    Request::get(path).header("host", "shop.example.com").body(Body::empty()).unwrap()
+}
+
+/// The whole body as text; the error that ends it instead, if one does.
+pub(crate) async fn text(response: Response<Body>) -> Result<String, axum::Error> {
+    let bytes = response.into_body().collect().await?.to_bytes();
+    Ok(String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+/// The outermost exception of an event.
+#[track_caller]
+pub(crate) fn exception(event: &Value) -> &Value {
+    event["exception"]["values"].as_array().and_then(|values| values.last()).expect("an exception")
+}
+
+pub(crate) fn event_id(response: &Response<Body>) -> String {
+    response.headers()["x-event-id"].to_str().unwrap().to_owned()
+}
