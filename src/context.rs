@@ -106,6 +106,7 @@ impl Context {
     }
 
     /// Sets the user of this request or task. The last one set counts.
+    #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     pub fn user(&self, user: User) -> &Self {
         self.change(|facts| facts.user = Some(user))
     }
@@ -145,7 +146,7 @@ impl Context {
                 change(Arc::make_mut(shared.facts.get_or_insert_default()));
             }
             None => {
-                tracing::debug!(target: "faultwire", "no request or task is running here: nothing was set")
+                tracing::debug!(target: "faultwire", "no request or task is running here: nothing was set");
             }
         }
         self

@@ -85,7 +85,7 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     }
     let sample_rate = settings.sample_rate;
     let shutdown_timeout = *shutdown_timeout;
-    let delivery = Delivery::new(destination, Arc::clone(&counters), *debug);
+    let delivery = Delivery::new(destination, Arc::clone(&counters), *debug, Vec::new());
     let sink = Sink::new(Arc::clone(&delivery) as Arc<dyn Intake>, Arc::clone(&counters), sample_rate);
     let transport = Arc::new(SdkTransport::new(Arc::clone(&delivery), sample_rate));
     let (options, settings) = client_options(resolved, transport);
@@ -173,6 +173,7 @@ impl Guard {
     }
 
     /// Ends reporting: delivers what is left, for at most `timeout`.
+    #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     pub fn shutdown(mut self, timeout: Duration) -> ShutdownSummary {
         self.running.take().map(|running| running.end(timeout)).unwrap_or_default()
     }

@@ -9,6 +9,7 @@ use std::error::Error;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -308,6 +309,11 @@ pub(crate) struct Details {
     pub(crate) location: Option<Place>,
     /// The text of a backtrace that the error brought along.
     pub(crate) backtrace: Option<String>,
+    /// The status and the text of the response that it becomes.
+    pub(crate) answer: StatusCode,
+    pub(crate) public: Option<String>,
+    /// Set when somebody recorded the failure without taking it: an `Err` that goes on to the server.
+    pub(crate) recorded: AtomicBool,
     pub(crate) kind: Option<Kind>,
     pub(crate) level: Option<Level>,
     pub(crate) critical: bool,
@@ -326,6 +332,9 @@ impl Details {
             cause,
             location: None,
             backtrace: None,
+            answer: StatusCode::INTERNAL_SERVER_ERROR,
+            public: None,
+            recorded: AtomicBool::new(false),
             kind: None,
             level: None,
             critical: false,

@@ -13,6 +13,12 @@ pub(crate) trait Intake: Send + Sync {
     fn put(&self, record: Record) -> bool;
 }
 
+/// Sees what passed the gate: scrubbed, serialized, on the processing thread. It must not wait for anything.
+pub(crate) trait Watcher: Send + Sync {
+    /// `kind` is the item's type: `event`, `transaction`, ...
+    fn passed(&self, kind: &'static str, payload: &[u8]);
+}
+
 pub(crate) struct Sink {
     intake: Arc<dyn Intake>,
     counters: Arc<Counters>,

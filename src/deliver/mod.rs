@@ -27,12 +27,14 @@ pub(crate) use self::transport::SdkTransport;
 use crate::record::Record;
 use crate::report::build;
 use crate::reporter::{self, Reporter};
-use crate::sink::Intake;
+use crate::sink::{Intake, Watcher};
 use crate::stats::Counters;
 
 const MAX_QUEUED: usize = 2_048;
 const MAX_OUTBOX: usize = 1_024;
 const MAX_OUTBOX_BYTES: usize = 16 * 1024 * 1024;
+/// Nobody waits for longer than this.
+const LONGEST_FLUSH: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many requests to a server run at the same time.
 const SENDERS: usize = 4;
 
@@ -45,6 +47,7 @@ pub(crate) struct Delivery {
     destination: Option<Destination>,
     /// The log tells about every event, not only about trouble.
     verbose: bool,
+    watchers: Vec<Arc<dyn Watcher>>,
     /// Set once, before the first job.
     processor: OnceLock<Processor>,
 }
@@ -74,8 +77,13 @@ pub(crate) struct Outgoing {
 }
 
 impl Delivery {
-    /// `destination` is where events go; without one they are written to the log.
-    pub(crate) fn new(destination: Option<Destination>, counters: Arc<Counters>, verbose: bool) -> Arc<Self> {
+    /// `destination` is where events go; without one they are written to the log. `watchers` see all of them.
+    pub(crate) fn new(
+        destination: Option<Destination>,
+        counters: Arc<Counters>,
+        verbose: bool,
+        watchers: Vec<Arc<dyn Watcher>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             queue: Queue::new(MAX_QUEUED, usize::MAX, |_| 0),
             outbox: Queue::new(MAX_OUTBOX, MAX_OUTBOX_BYTES, |item: &Outgoing| item.payload.len()),
@@ -83,6 +91,7 @@ impl Delivery {
             counters,
             destination,
             verbose,
+            watchers,
             processor: OnceLock::new(),
         })
     }
@@ -113,8 +122,8 @@ impl Delivery {
 
     /// Waits until everything is delivered, but no longer than that. True if nothing is left.
     pub(crate) fn flush(&self, timeout: Duration) -> bool {
-        let deadline = Instant::now().checked_add(timeout);
-        let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400));
+        let now = Instant::now();
+        let deadline = now.checked_add(timeout.min(LONGEST_FLUSH)).unwrap_or(now);
         // Nothing comes of waiting when all that is left is held back for longer than that.
         let hopeless = |pending| self.outbox.held_beyond(deadline).is_some_and(|held| held == pending);
         self.progress.wait(deadline, hopeless)
@@ -170,6 +179,9 @@ impl Delivery {
             self.counters.rejected.add(1);
             return;
         };
+        for watcher in &self.watchers {
+            watcher.passed(item.kind, &item.payload);
+        }
         if self.verbose {
             tracing::info!(target: "faultwire", kind = item.kind, bytes = item.payload.len(), "captured {}", item.title);
         }

@@ -157,9 +157,9 @@ fn shown(snapshot: &RequestSnapshot) -> Request {
 /// A header's value as it is shown: where a request comes from, without what it carried.
 fn header_text(name: &http::HeaderName, value: &str) -> String {
     let whole = || value.to_owned();
-    match name {
-        &header::REFERER => value.split(['?', '#']).next().map_or_else(whole, str::to_owned),
-        &header::ORIGIN => value.split("://").nth(1).map_or_else(whole, str::to_owned),
+    match *name {
+        header::REFERER => value.split(['?', '#']).next().map_or_else(whole, str::to_owned),
+        header::ORIGIN => value.split("://").nth(1).map_or_else(whole, str::to_owned),
         _ => whole(),
     }
 }
@@ -185,14 +185,10 @@ mod tests {
                 (trace.into(), Some(span.into()))
             );
         }
-        let zeros = "0".repeat(32);
-        for header in [
-            "",
-            "00-",
-            "abc-def",
-            &format!("00-{zeros}-{span}-01"),
-            &format!("00-{trace}-{}-01", &zeros[..16]),
-        ] {
+        let (zeros, zero_span) = ("0".repeat(32), "0".repeat(16));
+        for header in
+            ["", "00-", "abc-def", &format!("00-{zeros}-{span}-01"), &format!("00-{trace}-{zero_span}-01")]
+        {
             assert!(incoming(header).is_none(), "{header}");
         }
     }

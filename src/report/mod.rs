@@ -17,7 +17,7 @@ pub(crate) mod response;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use http::StatusCode;
@@ -55,15 +55,7 @@ pub(crate) const EVENT_ID_HEADER: http::HeaderName = http::HeaderName::from_stat
 /// # drop(order(1));
 /// ```
 #[must_use = "a report that is dropped is only counted: return it or call `send`"]
-pub struct Report(Option<Box<Inner>>);
-
-struct Inner {
-    details: Box<Details>,
-    status: StatusCode,
-    public: Option<String>,
-    /// Set when somebody recorded the report without taking it: it was an `Err` that goes on to the server.
-    recorded: AtomicBool,
-}
+pub struct Report(Option<Box<Details>>);
 
 impl Report {
     /// A report of any error, or of a text. The same as `Report::from`.
@@ -90,31 +82,25 @@ impl Report {
     }
 
     fn with_details(details: Details) -> Self {
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        Self(Some(Box::new(Inner {
-            details: Box::new(details),
-            status,
-            public: None,
-            recorded: AtomicBool::new(false),
-        })))
+        Self(Some(Box::new(details)))
     }
 
     /// The id of the event: what the response's `x-event-id` will say.
     #[must_use]
     pub fn id(&self) -> EventId {
-        self.0.as_ref().map_or_else(EventId::random, |inner| inner.details.id)
+        self.0.as_ref().map_or_else(EventId::random, |details| details.id)
     }
 
     /// The status of the response. Default: 500. A report that answers below 500 is not sent, only counted,
     /// unless it is [`always`](Self::always) or [`critical`](Self::critical).
     pub fn status(self, status: StatusCode) -> Self {
-        self.change(|inner| inner.status = status)
+        self.say(|details| details.answer = status)
     }
 
     /// A text for the client: the `detail` of the problem+json. Default: none. It is scrubbed.
     pub fn public(self, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        self.change(|inner| inner.public = Some(detail))
+        self.say(|details| details.public = Some(detail))
     }
 
     /// What caused the failure. Default: [`Kind::Route`] in a request, else [`Kind::Other`].
@@ -190,24 +176,24 @@ impl Report {
     ///     Report::new(error).send();
     /// }
     /// ```
+    #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     pub fn send(mut self) -> EventId {
         let id = self.id();
-        if let Some(inner) = self.0.take() {
-            send(inner.details, Mechanism { name: "report", handled: true });
+        if let Some(details) = self.0.take() {
+            send(details, Mechanism { name: "report", handled: true });
         }
         id
     }
 
     /// Takes the report apart; from here on it counts as dealt with.
     pub(crate) fn take(&mut self) -> Option<Box<Details>> {
-        self.0.take().map(|inner| inner.details)
+        self.0.take()
     }
 
     /// What a report says, for one that can only be looked at. It counts as dealt with.
     pub(crate) fn copy(&self, names: &[ErrorName]) -> Option<Details> {
-        let inner = self.0.as_deref()?;
-        inner.recorded.store(true, Ordering::Relaxed);
-        let said = &*inner.details;
+        let said = self.0.as_deref()?;
+        said.recorded.store(true, Ordering::Relaxed);
         let links = match &said.cause {
             Cause::Error { error, type_name } => chain::links(&**error, Some(type_name), names),
             Cause::Chain(links) => links.clone(),
@@ -215,7 +201,6 @@ impl Report {
         };
         Some(Details {
             id: said.id,
-            cause: Cause::Chain(links),
             location: said.location.clone(),
             backtrace: said.backtrace.clone(),
             kind: said.kind,
@@ -226,19 +211,15 @@ impl Report {
             tags: said.tags.clone(),
             data: said.data.clone(),
             fingerprint: said.fingerprint.clone(),
-            edit: None,
+            ..Details::new(Cause::Chain(links))
         })
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        if let Some(inner) = &mut self.0 {
-            change(inner);
+    fn say(mut self, say: impl FnOnce(&mut Details)) -> Self {
+        if let Some(details) = self.0.as_deref_mut() {
+            say(details);
         }
         self
-    }
-
-    fn say(self, say: impl FnOnce(&mut Details)) -> Self {
-        self.change(|inner| say(&mut inner.details))
     }
 }
 
@@ -274,7 +255,7 @@ fn send_from(origin: Option<Origin>, details: Box<Details>, mechanism: Mechanism
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_ref().map(|inner| &inner.details.cause) {
+        match self.0.as_ref().map(|details| &details.cause) {
             Some(Cause::Error { error, .. }) => fmt::Display::fmt(error, f),
             Some(Cause::Chain(links)) => f.write_str(links.first().map_or("", |link| &link.message)),
             Some(Cause::Panic(panic)) => f.write_str(&panic.message),
@@ -285,18 +266,18 @@ impl fmt::Display for Report {
 
 impl fmt::Debug for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = self.0.as_ref();
+        let details = self.0.as_ref();
         f.debug_struct("Report")
-            .field("cause", &inner.map(|inner| &inner.details.cause))
-            .field("status", &inner.map(|inner| inner.status))
-            .field("id", &inner.map(|inner| inner.details.id))
+            .field("cause", &details.map(|details| &details.cause))
+            .field("status", &details.map(|details| details.answer))
+            .field("id", &details.map(|details| details.id))
             .finish_non_exhaustive()
     }
 }
 
 impl Drop for Report {
     fn drop(&mut self) {
-        let unrecorded = |inner: Box<Inner>| !inner.recorded.load(Ordering::Relaxed);
+        let unrecorded = |details: Box<Details>| !details.recorded.load(Ordering::Relaxed);
         if self.0.take().is_some_and(unrecorded)
             && let Some(reporter) = reporter::global()
         {

@@ -15,10 +15,10 @@ use crate::reporter;
 impl IntoResponse for Report {
     /// Answers with problem+json and leaves the report for the layer.
     fn into_response(self) -> Response {
-        let Some(inner) = &self.0 else { return Response::default() };
-        let body = problem_json(inner.status, inner.public.as_deref(), inner.details.id);
+        let Some(details) = &self.0 else { return Response::default() };
+        let body = problem_json(details.answer, details.public.as_deref(), details.id);
         let content_type = [(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
-        let response = (inner.status, content_type, body).into_response();
+        let response = (details.answer, content_type, body).into_response();
         self.attach(response)
     }
 }

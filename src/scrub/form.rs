@@ -14,12 +14,11 @@ pub(crate) fn scrub_query(query: &str) -> String {
             Some((key, value)) => {
                 scrubbed.push_str(key);
                 scrubbed.push('=');
-                match is_secret_in_query(&decode(key)) {
-                    true if value.is_empty() => {}
-                    true => scrubbed.push_str(MASK),
-                    false => {
-                        scrubbed.push_str(scrub_text(&decode_if_needed(value)).as_deref().unwrap_or(value))
-                    }
+                if !is_secret_in_query(&decode(key)) {
+                    let plain = if value.contains('%') { decode(value) } else { value.to_owned() };
+                    scrubbed.push_str(scrub_text(&plain).as_deref().unwrap_or(value));
+                } else if !value.is_empty() {
+                    scrubbed.push_str(MASK);
                 }
             }
             None => scrubbed.push_str(scrub_text(pair).as_deref().unwrap_or(pair)),
@@ -32,10 +31,6 @@ pub(crate) fn scrub_query(query: &str) -> String {
 fn decode(key: &str) -> String {
     // A form's parser decodes the name of the first pair; the key holds neither `&` nor `=` as written.
     url::form_urlencoded::parse(key.as_bytes()).map(|(name, _)| name).collect()
-}
-
-fn decode_if_needed(value: &str) -> String {
-    if value.contains('%') { decode(value) } else { value.to_owned() }
 }
 
 #[cfg(test)]

@@ -14,15 +14,18 @@ use crate::fake::FakeServer;
 /// Reporting is global to the process, so tests that report take turns.
 static TURN: Mutex<()> = Mutex::new(());
 
-pub(crate) fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+/// A test's turn, until it is dropped.
+pub(crate) struct Turn(#[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
+
+pub(crate) fn turn() -> Turn {
+    Turn(TURN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Reporting that runs, and the server it reports to.
 pub(crate) struct Reporting {
     pub(crate) server: FakeServer,
     pub(crate) guard: Guard,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Reporting {

@@ -1,0 +1,175 @@
+//! Every option: what it does, and what is said about a value that makes no sense.
+
+mod files;
+mod precedence;
+mod secrets;
+
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+use faultwire::config::Bodies;
+use faultwire::{Config, ConfigError, Report};
+
+use crate::fake::Answer;
+use crate::init::Log;
+use crate::support::{Reporting, turn};
+
+/// What an environment with these variables says.
+fn from(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    Config::from_lookup(|name| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+    })
+}
+
+/// Everything that is in the log when this configuration has started and ended.
+fn started(config: Config) -> String {
+    let _turn = turn();
+    let log = Log::default();
+    tracing::subscriber::with_default(log.subscriber(), || drop(config.init().unwrap()));
+    log.text()
+}
+
+/// The one event of a configuration from these variables, changed in code.
+fn event_of(variables: &[(&str, &str)], change: impl FnOnce(Config) -> Config) -> serde_json::Value {
+    let reporting = Reporting::with(|config| {
+        drop(config);
+        change(from(variables).unwrap())
+    });
+    drop(reporting);
+    unreachable!()
+}
+
+#[test]
+fn bad_values_are_errors_that_name_the_variable_and_the_reason() {
+    for (variable, value, reason) in [
+        ("FAULTWIRE_ENABLED", "maybe", r#""maybe" is neither true nor false"#),
+        ("SENTRY_DEBUG", "2", r#""2" is neither true nor false"#),
+        ("SENTRY_SAMPLE_RATE", "half", r#""half" is not a number"#),
+        ("SENTRY_SAMPLE_RATE", "1.01", "1.01 is not between 0.0 and 1.0"),
+        ("SENTRY_SAMPLE_RATE", "-0.5", "-0.5 is not between 0.0 and 1.0"),
+        ("SENTRY_SAMPLE_RATE", "NaN", "NaN is not between 0.0 and 1.0"),
+        ("SENTRY_SAMPLE_RATE", "inf", "inf is not between 0.0 and 1.0"),
+        ("SENTRY_SAMPLE_RATE", "50%", r#""50%" is not a number"#),
+        ("FAULTWIRE_BODIES", "json", r#""json" is not one of off, json-and-form, all"#),
+        ("FAULTWIRE_BODY_LIMIT", "8k", r#""8k" is not a number of bytes"#),
+        ("FAULTWIRE_BODY_LIMIT", "-1", r#""-1" is not a number of bytes"#),
+        ("FAULTWIRE_BODY_LIMIT", "1048577", "1048577 is more than 1048576 bytes"),
+        ("FAULTWIRE_SHUTDOWN_TIMEOUT", "2m", r#""2m" is not a number of seconds"#),
+        ("FAULTWIRE_SHUTDOWN_TIMEOUT", "-1", r#""-1" is not a number of seconds"#),
+        ("FAULTWIRE_SHUTDOWN_TIMEOUT", "NaN", r#""NaN" is not a number of seconds"#),
+        ("FAULTWIRE_SHUTDOWN_TIMEOUT", "inf", r#""inf" is not a number of seconds"#),
+        ("FAULTWIRE_SHUTDOWN_TIMEOUT", "1e300", r#""1e300" is not a number of seconds"#),
+        ("SENTRY_DSN", "errors.example.com/1", "this is no URL"),
+        ("SENTRY_DSN", "ftp://key@errors.example.com/1", "the scheme is neither http nor https"),
+        ("SENTRY_DSN", "https://errors.example.com/1", "the key is missing before the host"),
+        ("SENTRY_DSN", "https://key@errors.example.com", "the project is missing after the host"),
+        ("SENTRY_DSN", "https://key@errors.example.com/", "the project is missing after the host"),
+    ] {
+        let error = from(&[(variable, value)]).expect_err(value);
+        assert_eq!(error.variable(), variable, "{value}");
+        assert!(error.to_string().starts_with(&format!("{variable}: ")), "{error}");
+        assert!(error.to_string().contains(reason), "{error} does not say: {reason}");
+    }
+}
+
+#[test]
+fn good_values_are_understood_in_every_spelling() {
+    for (variable, values) in [
+        ("FAULTWIRE_ENABLED", &["1", "true", "YES", " on ", "0", "False", "no", "off"][..]),
+        ("SENTRY_DEBUG", &["1", "true", "0", "off"]),
+        ("SENTRY_SAMPLE_RATE", &["0", "0.0", "0.25", "1", "1.0", " .5 ", "1e-3"]),
+        ("FAULTWIRE_BODIES", &["off", "json-and-form", "ALL"]),
+        ("FAULTWIRE_BODY_LIMIT", &["0", "8192", "1048576"]),
+        ("FAULTWIRE_SHUTDOWN_TIMEOUT", &["0", "2", "0.5", "10s"]),
+        ("SENTRY_ENVIRONMENT", &["staging"]),
+        ("SENTRY_RELEASE", &["shop@1.2.3"]),
+        ("SENTRY_DSN", &["https://key@errors.example.com/1", " http://k:s@[::1]:8000/sub/path/7\n"]),
+    ] {
+        for value in values {
+            from(&[(variable, value)]).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+}
+
+#[test]
+fn a_value_that_is_not_utf_8_is_an_error() {
+    use std::os::unix::ffi::OsStringExt as _;
+    for variable in ["SENTRY_DSN", "SENTRY_RELEASE", "K_REVISION", "FAULTWIRE_BODIES", "FAULTWIRE_CA_FILE"] {
+        let lookup = |name: &str| (name == variable).then(|| OsString::from_vec(b"caf\xe9".to_vec()));
+        let error = Config::from_lookup(lookup).unwrap_err();
+        assert_eq!((error.variable(), &*error.to_string()), (variable, &*format!("{variable}: the value is not valid UTF-8")));
+    }
+}
+
+#[test]
+fn an_empty_value_is_none() {
+    let every = [
+        "SENTRY_DSN",
+        "SENTRY_DSN_FILE",
+        "SENTRY_ENVIRONMENT",
+        "SENTRY_RELEASE",
+        "SENTRY_SAMPLE_RATE",
+        "SENTRY_DEBUG",
+        "KAMAL_VERSION",
+        "FAULTWIRE_ENABLED",
+        "FAULTWIRE_BODIES",
+        "FAULTWIRE_BODY_LIMIT",
+        "FAULTWIRE_SHUTDOWN_TIMEOUT",
+        "FAULTWIRE_CA_FILE",
+    ];
+    for empty in ["", "  ", "\n"] {
+        let config = from(&every.map(|name| (name, empty))).unwrap();
+        let log = started(config);
+        assert!(log.contains("SENTRY_DSN is not set") && log.contains("bodies=JsonAndForm body_limit=8192"), "{log}");
+    }
+}
+
+#[test]
+fn enabled_decides_whether_anything_is_recorded() {
+    for (value, captured) in [("true", 1), ("false", 0)] {
+        let _turn = turn();
+        let guard = from(&[("FAULTWIRE_ENABLED", value)]).unwrap().init().unwrap();
+        Report::new("no stock").send();
+        assert_eq!(faultwire::stats().captured, captured, "{value}");
+        drop(guard);
+    }
+}
+
+#[test]
+fn bodies_and_their_limit_are_taken_over() {
+    for (variables, shown) in [
+        (&[][..], "bodies=JsonAndForm body_limit=8192"),
+        (&[("FAULTWIRE_BODIES", "off"), ("FAULTWIRE_BODY_LIMIT", "0")], "bodies=Off body_limit=0"),
+        (&[("FAULTWIRE_BODIES", "All"), ("FAULTWIRE_BODY_LIMIT", "1048576")], "bodies=All body_limit=1048576"),
+    ] {
+        let log = started(from(variables).unwrap());
+        assert!(log.contains(shown), "{log}");
+    }
+    let log = started(from(&[("FAULTWIRE_BODIES", "off")]).unwrap().bodies(Bodies::All).body_limit(1));
+    assert!(log.contains("bodies=All body_limit=1"), "code wins: {log}");
+}
+
+#[test]
+fn the_sample_rate_decides_how_much_is_sent() {
+    for (rate, sent) in [("0", 0), ("1", 3)] {
+        let reporting = Reporting::from_env(&[("SENTRY_SAMPLE_RATE", rate)]);
+        for _ in 0..3 {
+            Report::new("no stock").send();
+        }
+        reporting.events(sent);
+    }
+}
+
+#[test]
+fn the_shutdown_timeout_is_how_long_the_end_may_take() {
+    for (seconds, timeout) in [("0", Duration::ZERO), ("0.2", Duration::from_millis(200))] {
+        let reporting = Reporting::from_env(&[("FAULTWIRE_SHUTDOWN_TIMEOUT", seconds)]);
+        reporting.server.answer(Answer::Hang);
+        Report::new("no stock").send();
+        reporting.server.wait_requests(1);
+        let started = Instant::now();
+        drop(reporting.guard);
+        let took = started.elapsed();
+        assert!(took >= timeout && took < timeout + Duration::from_millis(150), "{seconds}: {took:?}");
+    }
+}

@@ -1,0 +1,38 @@
+//! From a failure to a server that has it: nothing is lost quietly, and the application is never hurt.
+
+mod hooks;
+mod hygiene;
+mod limits;
+mod retries;
+mod sdk;
+mod shutdown;
+mod wire;
+
+use std::time::{Duration, Instant};
+
+use faultwire::Report;
+
+use crate::fake::RequestSeen;
+
+/// Longer than anything takes that goes well.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One failure outside of any request; its event's id.
+fn fail(text: impl Into<String>) -> String {
+    Report::new(text.into()).send().to_string()
+}
+
+/// Waits until `condition` holds, for what nothing can be waited on directly.
+#[track_caller]
+fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The ids that arrived, `None` where the server never read so far.
+fn ids(requests: &[RequestSeen]) -> Vec<Option<&str>> {
+    requests.iter().map(|request| request.event_id.as_deref()).collect()
+}

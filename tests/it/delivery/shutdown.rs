@@ -1,0 +1,126 @@
+//! The end of a process, and a server that never answers: the application goes on, and what is lost is counted.
+
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::routing::get as on_get;
+use faultwire::ReportLayer;
+use tower::ServiceExt;
+
+use crate::delivery::{PATIENCE, fail};
+use crate::fake::Answer;
+use crate::support::{Reporting, get};
+
+const TIMEOUT: Duration = Duration::from_millis(300);
+/// What the crate adds to the timeout at most.
+const SLACK: Duration = Duration::from_millis(200);
+
+fn hanging(answer: Answer) -> Reporting {
+    let reporting = Reporting::with(|config| config.shutdown_timeout(TIMEOUT));
+    reporting.server.answer(answer);
+    reporting
+}
+
+#[test]
+fn dropping_the_guard_takes_no_longer_than_it_may() {
+    for answer in [Answer::Hang, Answer::HangBeforeRead, Answer::SlowLoris, Answer::HangMidBody] {
+        for events in [1, 500] {
+            let reporting = hanging(answer.clone());
+            for n in 0..events {
+                fail(format!("event {n}"));
+            }
+            reporting.server.wait_connections(1);
+            let started = Instant::now();
+            drop(reporting.guard);
+            let took = started.elapsed();
+            assert!(took >= TIMEOUT, "{answer:?}, {events} events: the server got no time, {took:?}");
+            assert!(took <= TIMEOUT + SLACK, "{answer:?}, {events} events: {took:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_left_to_deliver_takes_no_time_to_end() {
+    let reporting = hanging(Answer::Ok);
+    fail("delivered");
+    reporting.event();
+    let started = Instant::now();
+    let summary = reporting.guard.shutdown(PATIENCE);
+    assert!(started.elapsed() < TIMEOUT, "{:?}", started.elapsed());
+    assert_eq!((summary.sent, summary.lost), (1, 0));
+}
+
+#[test]
+fn what_is_lost_at_the_end_is_returned() {
+    for events in [1, 2, 500] {
+        let reporting = hanging(Answer::Hang);
+        for n in 0..events {
+            fail(format!("event {n}"));
+        }
+        reporting.server.wait_connections(1);
+        let summary = reporting.guard.shutdown(TIMEOUT);
+        assert_eq!((summary.sent, summary.lost), (0, events), "{events} events");
+    }
+}
+
+#[test]
+fn what_is_lost_at_the_end_is_in_the_counters_that_outlive_the_guard() {
+    let reporting = hanging(Answer::Hang);
+    fail("lost");
+    reporting.server.wait_requests(1);
+    drop(reporting.guard);
+    let stats = faultwire::stats();
+    assert_eq!((stats.captured, stats.sent), (1, 0));
+    assert_eq!((stats.dropped.shutdown, stats.dropped.total()), (1, 1));
+}
+
+#[test]
+fn a_late_answer_does_not_count_an_event_twice() {
+    let reporting = hanging(Answer::HangMidBody);
+    fail("accepted by the server, but its answer never ends");
+    reporting.server.wait_events(1);
+    let summary = reporting.guard.shutdown(TIMEOUT);
+    assert_eq!(summary.sent + summary.lost, 1);
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_at_once_whatever_the_server_does() {
+    let till = async || -> () { panic!("the till is jammed") };
+    let app: Router = Router::new().route("/panic", on_get(till)).layer(ReportLayer::new());
+    for answer in [Some(Answer::Hang), Some(Answer::HangBeforeRead), None] {
+        let mut reporting = Reporting::with(|config| config.shutdown_timeout(Duration::ZERO));
+        match &answer {
+            Some(answer) => reporting.server.answer(answer.clone()),
+            None => reporting.server.stop(),
+        }
+        for _ in 0..10 {
+            let started = Instant::now();
+            let response = app.clone().oneshot(get("/panic")).await.unwrap();
+            assert_eq!(response.status(), 500);
+            assert!(started.elapsed() < Duration::from_secs(1), "{answer:?}: {:?}", started.elapsed());
+        }
+        assert_eq!(reporting.guard.stats().captured, 10);
+        drop(reporting.guard);
+    }
+}
+
+#[test]
+fn a_flood_blocks_nobody_and_adds_up() {
+    const FLOOD: u64 = 5_000;
+    let reporting = hanging(Answer::Hang);
+    let started = Instant::now();
+    let mut slowest = Duration::ZERO;
+    for n in 0..FLOOD {
+        let sending = Instant::now();
+        fail(format!("event {n}"));
+        slowest = slowest.max(sending.elapsed());
+    }
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(slowest < Duration::from_secs(1), "one call took {slowest:?}");
+    let stats = reporting.guard.stats();
+    assert_eq!((stats.captured, stats.sent), (FLOOD, 0));
+    assert!(stats.dropped.queue_full > 0, "the queue is bounded");
+    assert_eq!(stats.dropped.total(), stats.dropped.queue_full);
+    let summary = reporting.guard.shutdown(TIMEOUT);
+    assert_eq!(summary.lost, FLOOD - stats.dropped.queue_full, "{stats:?}");
+}

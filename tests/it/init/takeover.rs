@@ -1,0 +1,93 @@
+//! A second `init`: the newer one counts, and the older one finishes what it began.
+
+use faultwire::{Config, Guard, Report};
+
+use crate::delivery::PATIENCE;
+use crate::fake::{Answer, FakeServer};
+use crate::init::alone;
+use crate::support::{Reporting, turn};
+
+fn report_to(server: &FakeServer) -> Guard {
+    Config::new().dsn(server.dsn()).init().unwrap()
+}
+
+#[track_caller]
+fn ids(server: &FakeServer, n: usize) -> Vec<String> {
+    server.expect_only(n).iter().map(|event| event["event_id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_happened_before_the_second_init_goes_to_the_first_server() {
+    let _turn = turn();
+    let (first, second) = (FakeServer::start(), FakeServer::start());
+    first.answer_next([Answer::Status(503)]);
+    let older = report_to(&first);
+    let before = Report::new("before").send().to_string();
+    let newer = report_to(&second);
+    let after = Report::new("after").send().to_string();
+    let by_sdk = faultwire::sentry::capture_message("by the SDK", faultwire::sentry::Level::Error);
+    assert!(older.flush(PATIENCE) && newer.flush(PATIENCE));
+    assert_eq!(ids(&first, 1), [before]);
+    assert_eq!(ids(&second, 2), [after, by_sdk.simple().to_string()]);
+    assert_eq!((older.stats().captured, newer.stats().captured), (1, 2));
+    assert_eq!(faultwire::stats().captured, 2, "the newer one's");
+}
+
+#[test]
+fn a_request_that_began_before_the_second_init_is_the_first_ones() {
+    use axum::{Router, routing::get as on_get};
+    use tower::ServiceExt;
+
+    let _turn = turn();
+    let (first, second) = (FakeServer::start(), FakeServer::start());
+    let older = report_to(&first);
+    let slow = async || {
+        tokio::task::yield_now().await;
+        Err::<(), Report>(Report::new("slow"))
+    };
+    let app: Router = Router::new().route("/slow", on_get(slow)).layer(faultwire::ReportLayer::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut request = Box::pin(app.oneshot(crate::support::get("/slow")));
+    let begun = runtime.block_on(std::future::poll_fn(|cx| std::task::Poll::Ready(request.as_mut().poll(cx))));
+    assert!(begun.is_pending());
+    let newer = report_to(&second);
+    runtime.block_on(request).unwrap();
+    assert!(older.flush(PATIENCE) && newer.flush(PATIENCE));
+    ids(&first, 1);
+    ids(&second, 0);
+}
+
+#[test]
+fn dropping_the_older_guard_does_not_end_the_newer() {
+    let _turn = turn();
+    let (first, second) = (FakeServer::start(), FakeServer::start());
+    let older = report_to(&first);
+    let newer = report_to(&second);
+    drop(older);
+    let id = Report::new("after the older one's end").send().to_string();
+    let by_sdk = faultwire::sentry::capture_message("by the SDK", faultwire::sentry::Level::Error);
+    assert!(newer.flush(PATIENCE));
+    assert_eq!(ids(&second, 2), [id, by_sdk.simple().to_string()]);
+    ids(&first, 0);
+}
+
+#[test]
+fn after_the_end_nothing_is_recorded_and_nothing_fails() {
+    let reporting = Reporting::start();
+    drop(reporting.guard);
+    Report::new("too late").send();
+    faultwire::sentry::capture_message("too late", faultwire::sentry::Level::Error);
+    assert_eq!(reporting.server.connections(), 0);
+}
+
+#[test]
+fn before_init_the_counters_are_zeros() {
+    alone("init::takeover::before_init_the_counters_are_zeros", || {
+        Report::new("too early").send();
+        drop(Report::new("dropped"));
+        let stats = faultwire::stats();
+        let counted = [stats.captured, stats.sent, stats.logged, stats.retried, stats.discarded, stats.dropped.total()];
+        assert_eq!(counted, [0; 6]);
+        assert_eq!((stats.last_success, stats.last_error, stats.mended), (None, None, vec![]));
+    });
+}
