@@ -35,6 +35,8 @@ mod future;
 mod request;
 mod response;
 mod service;
+#[cfg(any(feature = "axum", feature = "tonic"))]
+mod stream;
 
 use std::fmt;
 use std::sync::Arc;
@@ -45,7 +47,7 @@ use tower_layer::Layer;
 pub use future::ReportFuture;
 pub use service::ReportService;
 
-use crate::record::{RequestSnapshot, Route};
+use crate::record::RequestSnapshot;
 
 /// Reports the failures of a service; see the [module](self) for when and where.
 ///
@@ -131,7 +133,7 @@ impl RequestInfo<'_> {
     pub fn route(&self) -> Option<&str> {
         match &self.0.route {
             #[cfg(feature = "axum")]
-            Route::Matched(pattern) => Some(pattern.as_str()),
+            crate::record::Route::Matched(pattern) => Some(pattern.as_str()),
             _ => None,
         }
     }

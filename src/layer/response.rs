@@ -11,8 +11,9 @@ use http::{HeaderValue, Response, StatusCode};
 
 use super::future::Active;
 use super::{RequestInfo, body};
-use crate::panics::{self, Caught, Payload};
+use crate::panics::{self, Caught};
 use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, Record};
+use crate::report::response::take_travelling;
 use crate::report::{EVENT_ID_HEADER, Report, chain, problem_json};
 use crate::reporter::ErrorName;
 
@@ -34,7 +35,8 @@ impl Active {
                 }
             }
         }
-        body::watch(&mut answer, self);
+        #[cfg(any(feature = "axum", feature = "tonic"))]
+        super::stream::watch(&mut answer, self);
         answer
     }
 
@@ -47,31 +49,12 @@ impl Active {
         self.record(details, Mechanism { name: "service", handled: false }, None);
     }
 
-    /// The response's body failed after the headers were sent.
-    pub(super) fn body_failed(&mut self, error: &(dyn Error + 'static), status: StatusCode) {
-        let links = chain::links(error, None, self.error_names());
-        let details = Box::new(Details::new(Cause::Chain(links)));
-        self.record(details, Mechanism { name: "body", handled: false }, Some(status));
-    }
-
-    /// The response's body panicked after the headers were sent.
-    pub(super) fn body_panicked(&mut self, caught: Caught, status: StatusCode) -> Payload {
-        let details = Box::new(Details::new(Cause::Panic(caught.info)));
-        self.record(details, Mechanism { name: "panic", handled: false }, Some(status));
-        caught.payload
-    }
-
-    fn error_names(&self) -> &[ErrorName] {
+    pub(super) fn error_names(&self) -> &[ErrorName] {
         self.context.reporter().map_or(&[], |reporter| &reporter.settings.error_names)
     }
 
     fn parked<R>(&self, answer: &mut Response<R>) -> Option<Box<Details>> {
-        let parked = self.context.unpark();
-        #[cfg(feature = "axum")]
-        let parked = parked.or_else(|| crate::report::response::take_travelling(answer.extensions_mut()));
-        #[cfg(not(feature = "axum"))]
-        let _ = answer;
-        parked
+        self.context.unpark().or_else(|| take_travelling(answer.extensions_mut()))
     }
 
     /// Why the response is what it is: the report, else a panic that other middleware caught, else unknown.
@@ -98,7 +81,12 @@ impl Active {
     }
 
     /// Records a failure, unless it is to be ignored.
-    fn record(&mut self, details: Box<Details>, mechanism: Mechanism, status: Option<StatusCode>) -> bool {
+    pub(super) fn record(
+        &mut self,
+        details: Box<Details>,
+        mechanism: Mechanism,
+        status: Option<StatusCode>,
+    ) -> bool {
         let Some(reporter) = self.context.reporter() else { return false };
         if self.ignores(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)) {
             return false;

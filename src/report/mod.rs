@@ -11,7 +11,6 @@ pub(crate) mod decorate;
 mod fingerprint;
 mod from;
 mod problem;
-#[cfg(feature = "axum")]
 pub(crate) mod response;
 
 use std::borrow::Cow;
@@ -183,11 +182,6 @@ impl Report {
             send(details, Mechanism { name: "report", handled: true });
         }
         id
-    }
-
-    /// Takes the report apart; from here on it counts as dealt with.
-    pub(crate) fn take(&mut self) -> Option<Box<Details>> {
-        self.0.take()
     }
 
     /// What a report says, for one that can only be looked at. It counts as dealt with.

@@ -1,28 +1,77 @@
-//! A report as a response of axum.
+//! A report as an HTTP response, and how it gets from there to the layer.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use http::{Extensions, HeaderValue};
+use http::{Extensions, HeaderValue, Response};
 
 use super::{EVENT_ID_HEADER, Report, problem_json};
 use crate::context::current;
 use crate::record::Details;
 use crate::reporter;
 
-impl IntoResponse for Report {
-    /// Answers with problem+json and leaves the report for the layer.
-    fn into_response(self) -> Response {
-        let Some(details) = &self.0 else { return Response::default() };
-        let body = problem_json(details.answer, details.public.as_deref(), details.id);
-        let content_type = [(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))];
-        let response = (details.answer, content_type, body).into_response();
-        self.attach(response)
+impl Report {
+    /// The report as a response with any body that is made of a `String`, and left for the layer. In axum
+    /// `IntoResponse` does this.
+    ///
+    /// # Example
+    /// ```
+    /// use bytes::Bytes;
+    /// use faultwire::Report;
+    /// use http_body_util::Full;
+    ///
+    /// let response = Report::new("the warehouse is closed").into_http::<Full<Bytes>>();
+    /// assert_eq!(response.status(), 500);
+    /// assert_eq!(response.headers()["content-type"], "application/problem+json");
+    /// ```
+    pub fn into_http<B: From<String>>(self) -> Response<B> {
+        let (status, problem) = match &self.0 {
+            Some(said) => (said.answer, problem_json(said.answer, said.public.as_deref(), said.id)),
+            None => Default::default(),
+        };
+        let mut response = Response::new(B::from(problem));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        self.attach_to(response)
+    }
+
+    /// Leaves the report for the layer and gives the response the header `x-event-id`; its status and its
+    /// body stay yours. For axum see `attach`.
+    ///
+    /// # Example
+    /// ```
+    /// use faultwire::Report;
+    ///
+    /// let page = http::Response::builder().status(502).body("<h1>We are back soon</h1>");
+    /// # fn example(page: http::Response<&str>, error: std::io::Error) {
+    /// let response = Report::new(error).attach_to(page);
+    /// # }
+    /// # drop(page);
+    /// ```
+    pub fn attach_to<B>(mut self, mut response: Response<B>) -> Response<B> {
+        let Some(details) = self.0.take() else { return response };
+        if let Ok(id) = HeaderValue::from_str(&details.id.to_string()) {
+            response.headers_mut().insert(EVENT_ID_HEADER, id);
+        }
+        match current().park(details) {
+            Ok(replaced) => count_discarded(replaced.is_some()),
+            Err(details) => {
+                response.extensions_mut().insert(Travelling(Arc::new(Mutex::new(Some(details)))));
+            }
+        }
+        response
     }
 }
 
+#[cfg(feature = "axum")]
+impl axum::response::IntoResponse for Report {
+    /// Answers with problem+json and leaves the report for the layer.
+    fn into_response(self) -> axum::response::Response {
+        self.into_http()
+    }
+}
+
+#[cfg(feature = "axum")]
 impl Report {
     /// Answers with a response of your own and leaves the report for the layer: your status, your body, and
     /// the header `x-event-id`.
@@ -43,20 +92,8 @@ impl Report {
     /// }
     /// # drop(page());
     /// ```
-    pub fn attach(mut self, response: impl IntoResponse) -> Response {
-        let mut response = response.into_response();
-        let id = self.id();
-        if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-            response.headers_mut().insert(EVENT_ID_HEADER, id);
-        }
-        let Some(details) = self.take() else { return response };
-        match current().park(details) {
-            Ok(replaced) => count_discarded(replaced.is_some()),
-            Err(details) => {
-                response.extensions_mut().insert(Travelling(Arc::new(Mutex::new(Some(details)))));
-            }
-        }
-        response
+    pub fn attach(self, response: impl axum::response::IntoResponse) -> axum::response::Response {
+        self.attach_to(response.into_response())
     }
 }
 
@@ -70,24 +107,18 @@ pub(crate) fn take_travelling(extensions: &mut Extensions) -> Option<Box<Details
     travelling.0.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-fn count_discarded(discarded: bool) {
-    if discarded && let Some(reporter) = reporter::global() {
-        reporter.counters.discarded.add(1);
-    }
-}
-
 impl Drop for Travelling {
     fn drop(&mut self) {
         // The last copy of a response that no layer saw.
         if Arc::strong_count(&self.0) == 1 {
-            let parked = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            count_discarded(parked.is_some());
+            let unseen = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            count_discarded(unseen.is_some());
         }
     }
 }
 
-impl fmt::Debug for Travelling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Travelling").finish_non_exhaustive()
+fn count_discarded(discarded: bool) {
+    if discarded && let Some(reporter) = reporter::global() {
+        reporter.counters.discarded.add(1);
     }
 }

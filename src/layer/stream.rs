@@ -1,0 +1,106 @@
+//! The watch over a response's body that may still fail.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use http::{Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::future::Active;
+use crate::panics;
+use crate::record::{Cause, Details, Mechanism};
+use crate::report::chain;
+
+/// Watches a body that may still fail, if its type is one that can be wrapped inside itself. One whose size
+/// is known holds its bytes already.
+pub(super) fn watch<R: 'static>(answer: &mut Response<R>, active: Active) {
+    let status = answer.status();
+    let body: &mut dyn Any = answer.body_mut();
+    let mut active = Some(active);
+    #[cfg(feature = "axum")]
+    rewrap(body, |inner| axum::body::Body::new(Watched { inner, active: active.take(), status }));
+    #[cfg(feature = "tonic")]
+    rewrap(body, |inner| tonic::body::Body::new(Watched { inner, active: active.take(), status }));
+}
+
+fn rewrap<B: Body + Default + 'static>(body: &mut dyn Any, wrap: impl FnOnce(B) -> B) {
+    if let Some(body) = body.downcast_mut::<B>()
+        && may_fail(body)
+    {
+        *body = wrap(std::mem::take(body));
+    }
+}
+
+fn may_fail<B: Body>(body: &B) -> bool {
+    !body.is_end_stream() && body.size_hint().exact().is_none()
+}
+
+pin_project! {
+    /// A body that is polled in its request's context, and whose failure is recorded.
+    struct Watched<B> {
+        #[pin]
+        inner: B,
+        active: Option<Active>,
+        status: StatusCode,
+    }
+}
+
+impl<B> Body for Watched<B>
+where
+    B: Body,
+    B::Error: Error + 'static,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let Some(active) = this.active.as_mut() else { return this.inner.poll_frame(cx) };
+        let polled = {
+            let _entered = active.context.enter(&active.hub);
+            panics::guarded(|| this.inner.poll_frame(cx))
+        };
+        match polled {
+            Ok((polled, _)) => {
+                if let Poll::Ready(Some(Err(error))) = &polled {
+                    let links = chain::links(error, None, active.error_names());
+                    let details = Box::new(Details::new(Cause::Chain(links)));
+                    active.record(details, Mechanism { name: "body", handled: false }, Some(*this.status));
+                }
+                if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+                    *this.active = None;
+                }
+                polled
+            }
+            // The headers are out: nothing can be said to the client but that the connection ends.
+            Err(caught) => {
+                let details = Box::new(Details::new(Cause::Panic(caught.info)));
+                active.record(details, Mechanism { name: "panic", handled: false }, Some(*this.status));
+                *this.active = None;
+                resume_unwind(caught.payload)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B> fmt::Debug for Watched<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched").field("status", &self.status).finish_non_exhaustive()
+    }
+}
