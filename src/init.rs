@@ -188,8 +188,8 @@ impl Guard {
 impl Running {
     fn end(self, timeout: Duration) -> ShutdownSummary {
         reporter::uninstall(&self.reporter);
-        let lost = if self.delivery.flush(timeout) { 0 } else { self.delivery.close() };
-        self.delivery.close();
+        self.delivery.flush(timeout);
+        let lost = self.delivery.close();
         if lost > 0 {
             tracing::warn!(target: "faultwire", lost, "events are lost: the server did not take them in time");
         }

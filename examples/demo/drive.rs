@@ -1,4 +1,5 @@
 //! One request to each failing route, so that there is something to see at once.
+#![expect(clippy::print_stdout, reason = "a program speaks to its user")]
 
 use std::net::SocketAddr;
 

@@ -14,7 +14,8 @@ pub(crate) mod sentry;
 mod transport;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use ::sentry::types::Uuid;
@@ -48,14 +49,15 @@ pub(crate) struct Delivery {
     /// The log tells about every event, not only about trouble.
     verbose: bool,
     watchers: Vec<Arc<dyn Watcher>>,
-    /// Set once, before the first job.
-    processor: OnceLock<Processor>,
+    /// After this nothing is counted as sent: it was counted as lost.
+    closed: AtomicBool,
 }
 
-/// What the processing thread needs to build events.
-struct Processor {
+/// What the processing thread needs to build events. It has them alone: the client holds the transport, and
+/// the transport holds the delivery.
+struct Builder {
     client: Arc<Client>,
-    reporter: std::sync::Weak<Reporter>,
+    reporter: Weak<Reporter>,
 }
 
 enum Job {
@@ -92,7 +94,7 @@ impl Delivery {
             destination,
             verbose,
             watchers,
-            processor: OnceLock::new(),
+            closed: AtomicBool::new(false),
         })
     }
 
@@ -102,22 +104,23 @@ impl Delivery {
         client: Arc<Client>,
         reporter: &Arc<Reporter>,
     ) -> std::io::Result<()> {
-        let _ = self.processor.set(Processor { client, reporter: Arc::downgrade(reporter) });
-        let spawn = |name: &str, run: fn(&Self)| {
-            let delivery = Arc::clone(self);
-            let run = move || {
-                reporter::own_this_thread();
-                run(&delivery);
-            };
-            std::thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
-        };
-        spawn("faultwire", Self::process)?;
+        let builder = Builder { client, reporter: Arc::downgrade(reporter) };
+        self.spawn("faultwire", move |delivery| delivery.process(&builder))?;
         if self.destination.is_some() {
             for _ in 0..SENDERS {
-                spawn("faultwire-send", Self::send)?;
+                self.spawn("faultwire-send", Self::send)?;
             }
         }
         Ok(())
+    }
+
+    fn spawn(self: &Arc<Self>, name: &str, run: impl FnOnce(&Self) + Send + 'static) -> std::io::Result<()> {
+        let delivery = Arc::clone(self);
+        let run = move || {
+            reporter::own_this_thread();
+            run(&delivery);
+        };
+        std::thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
     }
 
     /// Waits until everything is delivered, but no longer than that. True if nothing is left.
@@ -129,31 +132,33 @@ impl Delivery {
         self.progress.wait(deadline, hopeless)
     }
 
-    /// Ends delivery. What is still here is counted as lost and returned as a number.
+    /// Ends delivery. What is still on its way is counted as lost; returns how much that is.
     pub(crate) fn close(&self) -> u64 {
-        let lost = self.queue.close().len().saturating_add(self.outbox.close().len());
-        let in_flight = usize::from(!self.progress.is_idle());
-        let lost = u64::try_from(lost.saturating_add(in_flight)).unwrap_or(u64::MAX);
+        if self.closed.swap(true, Ordering::Relaxed) {
+            return 0;
+        }
+        let lost = u64::try_from(self.progress.pending()).unwrap_or(u64::MAX);
         self.counters.shutdown.add(lost);
+        self.queue.close();
+        self.outbox.close();
         lost
     }
 
-    fn process(&self) {
+    fn process(&self, builder: &Builder) {
         while let Some(job) = self.queue.take() {
             // What panics in here is the application's code: an error's destructor, an event processor.
-            if catch_unwind(AssertUnwindSafe(|| self.process_one(job))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| self.process_one(job, builder))).is_err() {
                 self.counters.by_hook.add(1);
                 tracing::warn!(target: "faultwire", "an event was lost: the application's code panicked on it");
             }
         }
     }
 
-    fn process_one(&self, job: Job) {
-        let Some(Processor { client, reporter }) = self.processor.get() else { return };
+    fn process_one(&self, job: Job, builder: &Builder) {
         match job {
             Job::Record(record, ticket) => {
-                let Some(reporter) = reporter.upgrade() else { return };
-                match build::event(record, &reporter.settings, client) {
+                let Some(reporter) = builder.reporter.upgrade() else { return };
+                match build::event(record, &reporter.settings, &builder.client) {
                     Some(event) => self.hand_over(gate::event(event), ticket),
                     None => self.counters.by_hook.add(1),
                 }
@@ -192,9 +197,8 @@ impl Delivery {
             }
             return;
         }
-        if self.outbox.put_when_room(Outgoing { _ticket: Some(ticket), ..item }).is_err() {
-            self.counters.shutdown.add(1);
-        }
+        // One that comes back was counted when the outbox was closed.
+        let _ = self.outbox.put_when_room(Outgoing { _ticket: Some(ticket), ..item });
     }
 
     fn send(&self) {
@@ -203,7 +207,11 @@ impl Delivery {
             if item.attempts > 0 {
                 self.counters.retried.add(1);
             }
-            match destination.send(&item) {
+            let outcome = destination.send(&item);
+            if self.closed.load(Ordering::Relaxed) {
+                return;
+            }
+            match outcome {
                 Outcome::Accepted { hold } => {
                     self.counters.succeeded();
                     if self.verbose {

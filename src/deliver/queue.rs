@@ -144,19 +144,20 @@ pub(crate) struct Ticket(Arc<Progress>);
 
 impl Progress {
     pub(crate) fn ticket(self: &Arc<Self>) -> Ticket {
-        let mut pending = self.pending();
+        let mut pending = self.lock();
         *pending = pending.saturating_add(1);
         Ticket(Arc::clone(self))
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        *self.pending() == 0
+    /// How many items are on their way.
+    pub(crate) fn pending(&self) -> usize {
+        *self.lock()
     }
 
     /// Waits until nothing is on its way, until `deadline`, or until `hopeless` says that the rest will not
     /// move in time. True if nothing is left.
     pub(crate) fn wait(&self, deadline: Instant, hopeless: impl Fn(usize) -> bool) -> bool {
-        let mut pending = self.pending();
+        let mut pending = self.lock();
         while *pending > 0 {
             let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
             else {
@@ -172,14 +173,14 @@ impl Progress {
         true
     }
 
-    fn pending(&self) -> MutexGuard<'_, usize> {
+    fn lock(&self) -> MutexGuard<'_, usize> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut pending = self.0.pending();
+        let mut pending = self.0.lock();
         *pending = pending.saturating_sub(1);
         drop(pending);
         self.0.changed.notify_all();

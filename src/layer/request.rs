@@ -1,7 +1,7 @@
 //! What is kept of a request while it runs: shared bytes, no copies, nothing formatted.
 
 use http::header::{self, HeaderName};
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Uri};
 use smallvec::SmallVec;
 
 use crate::record::{HeaderShown, RequestSnapshot, Route};
@@ -50,7 +50,7 @@ pub(super) fn snapshot<B>(request: &Request<B>, is_router_body: bool) -> Request
     }
     RequestSnapshot {
         method: request.method().clone(),
-        uri: request.uri().clone(),
+        uri: uri(request).clone(),
         route: route(request, is_router_body),
         trace: trace.cloned(),
         headers,
@@ -64,6 +64,15 @@ pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
 
 fn is_shown(name: &HeaderName) -> bool {
     SHOWN.contains(name) || SHOWN_BY_NAME.contains(&name.as_str())
+}
+
+/// The URI as the client sent it; a nested router takes its prefix off.
+fn uri<B>(request: &Request<B>) -> &Uri {
+    #[cfg(feature = "axum")]
+    if let Some(original) = request.extensions().get::<axum::extract::OriginalUri>() {
+        return &original.0;
+    }
+    request.uri()
 }
 
 fn route<B>(request: &Request<B>, is_router_body: bool) -> Route {

@@ -1,5 +1,6 @@
 //! What the context knows, put on an event: ours on our thread, and the SDK's own where it is captured.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header;
@@ -9,6 +10,9 @@ use sentry::{ClientOptions, Integration};
 use crate::context::{Context, Facts, Trace, current};
 use crate::record::{HeaderShown, Level, RequestSnapshot, Route};
 use crate::report::fingerprint::normalise_path;
+use crate::scrub::MASK;
+#[cfg(feature = "axum")]
+use crate::scrub::is_secret;
 
 /// Gives events that the application captures through the SDK the context of the request they happen in.
 ///
@@ -135,7 +139,7 @@ fn shown(snapshot: &RequestSnapshot) -> Request {
     };
     for (name, value) in &snapshot.headers {
         let value = match value {
-            HeaderShown::Filtered => crate::scrub::MASK.to_owned(),
+            HeaderShown::Filtered => MASK.to_owned(),
             HeaderShown::Value(value) => header_text(name, &String::from_utf8_lossy(value.as_bytes())),
         };
         request
@@ -148,10 +152,35 @@ fn shown(snapshot: &RequestSnapshot) -> Request {
             .or_insert(value);
     }
     let host = request.headers.get(header::HOST.as_str()).map(String::as_str);
-    let host = snapshot.uri.authority().map(|authority| authority.host()).or(host).unwrap_or("localhost");
+    let authority = snapshot.uri.authority().and_then(|authority| authority.as_str().rsplit('@').next());
+    let host = authority.or(host).unwrap_or("localhost");
     let scheme = snapshot.uri.scheme_str().unwrap_or("http");
-    request.url = format!("{scheme}://{host}{}", snapshot.uri.path()).parse().ok();
+    request.url = format!("{scheme}://{host}{}", shown_path(snapshot)).parse().ok();
     request
+}
+
+/// The path, without the segments that the route's pattern calls a secret: `/reset/{token}`.
+fn shown_path(snapshot: &RequestSnapshot) -> Cow<'_, str> {
+    let path = snapshot.uri.path();
+    #[cfg(feature = "axum")]
+    if let Route::Matched(pattern) = &snapshot.route
+        && pattern.as_str().contains('{')
+    {
+        return Cow::Owned(without_secrets(pattern.as_str(), path));
+    }
+    Cow::Borrowed(path)
+}
+
+#[cfg(feature = "axum")]
+fn without_secrets(pattern: &str, path: &str) -> String {
+    let mut names = pattern.split('/');
+    let mut rest_is_secret = false;
+    let shown = path.split('/').map(|segment| {
+        let name = names.next().unwrap_or_default();
+        rest_is_secret |= name.starts_with("{*") && is_secret(name);
+        if rest_is_secret || (name.contains('{') && is_secret(name)) { MASK } else { segment }
+    });
+    shown.collect::<Vec<_>>().join("/")
 }
 
 /// A header's value as it is shown: where a request comes from, without what it carried.
@@ -172,6 +201,14 @@ pub(crate) fn integration() -> Arc<dyn Integration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(feature = "axum")]
+    fn segments_that_the_pattern_calls_secret_are_not_shown() {
+        assert_eq!(without_secrets("/reset/{token}/{id}", "/reset/abc/7"), "/reset/[Filtered]/7");
+        assert_eq!(without_secrets("/token/{id}", "/token/7"), "/token/7");
+        assert_eq!(without_secrets("/s/{*secret}", "/s/a/b"), "/s/[Filtered]/[Filtered]");
+    }
 
     #[test]
     fn both_trace_headers_are_read_and_bad_ones_are_not() {

@@ -300,7 +300,9 @@ async fn nested_routers_name_the_whole_pattern_and_unmatched_paths_have_one_name
         app.clone().oneshot(get(path)).await.unwrap();
     }
     layered_inside.oneshot(get("/api/users/3")).await.unwrap();
-    let named: Vec<_> = reporting.events(3).into_iter().map(|event| event["transaction"].clone()).collect();
+    let events = reporting.events(3);
+    assert_eq!(events[2]["request"]["url"], "http://shop.example.com/api/users/3", "as the client sent it");
+    let named: Vec<_> = events.into_iter().map(|event| event["transaction"].clone()).collect();
     assert_eq!(named, ["GET /orders/{id}/items/{item}", "GET <unmatched>", "GET /api/users/{id}"]);
 }
 
