@@ -3,17 +3,13 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use http::Response;
 use pin_project_lite::pin_project;
-use sentry::Hub;
 
-use super::{Ignore, response};
-use crate::context::Context;
+use super::response::{self, Active};
 use crate::panics::{self, Caught};
-use crate::record::PanicInfo;
 
 pin_project! {
     /// The future of [`ReportService`](super::ReportService).
@@ -25,16 +21,6 @@ pin_project! {
         active: Option<Active>,
         caught: Option<Caught>,
     }
-}
-
-/// What the layer knows of a running request.
-pub(super) struct Active {
-    pub(super) context: Context,
-    pub(super) hub: Arc<Hub>,
-    pub(super) grpc: bool,
-    pub(super) ignore: Option<Arc<Ignore>>,
-    /// A panic that somebody further in caught.
-    pub(super) panic: Option<PanicInfo>,
 }
 
 impl<F> ReportFuture<F> {
@@ -83,7 +69,14 @@ where
         };
         let Some(active) = this.active.take() else { return Poll::Pending };
         Poll::Ready(match polled {
-            Ok(Ok(answer)) => Ok(active.answered(answer)),
+            Ok(Ok(mut answer)) => {
+                let active = active.answered(&mut answer);
+                #[cfg(any(feature = "axum", feature = "tonic"))]
+                super::stream::watch(&mut answer, active);
+                #[cfg(not(any(feature = "axum", feature = "tonic")))]
+                drop(active);
+                Ok(answer)
+            }
             Ok(Err(error)) => {
                 active.failed(&error);
                 Err(error)

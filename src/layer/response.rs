@@ -4,24 +4,36 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
+use sentry::Hub;
 
-use super::future::Active;
-use super::{RequestInfo, body};
+use super::{Ignore, RequestInfo, body};
+use crate::context::Context;
 use crate::panics::{self, Caught};
-use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, Record};
+use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, PanicInfo, Record};
 use crate::report::response::take_travelling;
 use crate::report::{EVENT_ID_HEADER, Report, chain, problem_json};
 use crate::reporter::ErrorName;
 
+/// What the layer knows of a running request.
+pub(super) struct Active {
+    pub(super) context: Context,
+    pub(super) hub: Arc<Hub>,
+    pub(super) grpc: bool,
+    pub(super) ignore: Option<Arc<Ignore>>,
+    /// A panic that somebody further in caught.
+    pub(super) panic: Option<PanicInfo>,
+}
+
 impl Active {
-    /// A response came. It is sent on with the id of its event, or untouched.
-    pub(super) fn answered<R: 'static>(mut self, mut answer: Response<R>) -> Response<R> {
+    /// A response came. It goes on with the id of its event, or untouched.
+    pub(super) fn answered<R>(mut self, answer: &mut Response<R>) -> Self {
         let status = answer.status();
-        let parked = self.parked(&mut answer);
+        let parked = self.context.unpark().or_else(|| take_travelling(answer.extensions_mut()));
         match parked {
             Some(details) if !status.is_server_error() && !details.always && !details.critical => {
                 self.settle(&details);
@@ -31,13 +43,11 @@ impl Active {
                 let (mechanism, details) = self.cause_of(parked);
                 let id = details.id;
                 if self.record(details, mechanism, Some(status)) {
-                    add_event_id(&mut answer, id);
+                    add_event_id(answer, id);
                 }
             }
         }
-        #[cfg(any(feature = "axum", feature = "tonic"))]
-        super::stream::watch(&mut answer, self);
-        answer
+        self
     }
 
     /// The service failed.
@@ -51,10 +61,6 @@ impl Active {
 
     pub(super) fn error_names(&self) -> &[ErrorName] {
         self.context.reporter().map_or(&[], |reporter| &reporter.settings.error_names)
-    }
-
-    fn parked<R>(&self, answer: &mut Response<R>) -> Option<Box<Details>> {
-        self.context.unpark().or_else(|| take_travelling(answer.extensions_mut()))
     }
 
     /// Why the response is what it is: the report, else a panic that other middleware caught, else unknown.

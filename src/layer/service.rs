@@ -10,7 +10,8 @@ use http::{Request, Response};
 use sentry::Hub;
 use tower_service::Service;
 
-use super::future::{Active, ReportFuture};
+use super::future::ReportFuture;
+use super::response::Active;
 use super::{Ignore, request};
 use crate::context::{Context, current};
 use crate::panics;

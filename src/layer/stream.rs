@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::future::Active;
+use super::response::Active;
 use crate::panics;
 use crate::record::{Cause, Details, Mechanism};
 use crate::report::chain;

@@ -5,20 +5,19 @@
 //! `.await` and on whichever thread the runtime goes on. What is set is shared copy-on-write: a failure
 //! takes a snapshot by cloning one `Arc`.
 
+mod task;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Poll, ready};
 
-use pin_project_lite::pin_project;
 use sentry::Hub;
 use sentry::protocol::{SpanId, TraceId};
 use serde_json::Value;
 
+pub use self::task::{InContext, WithContext};
 use crate::record::{Breadcrumb, Details, Origin, RequestSnapshot, User, to_value, value_weight};
 use crate::reporter::Reporter;
 
@@ -276,55 +275,5 @@ impl Drop for Entered {
         if self.swapped {
             swap_current(&mut self.previous);
         }
-    }
-}
-
-/// Carries the running context into a future that runs elsewhere: a spawned task, a `JoinSet`.
-///
-/// # Example
-/// ```
-/// use faultwire::WithContext;
-///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let task = tokio::spawn(
-///     async {
-///         faultwire::current().tag("step", "mail");
-///     }
-///     .with_context(),
-/// );
-/// # task.await.unwrap(); }
-/// ```
-pub trait WithContext: Sized {
-    /// The future, run in the context in which this is called.
-    fn with_context(self) -> InContext<Self> {
-        InContext { future: self, context: current(), hub: Arc::new(Hub::new_from_top(Hub::current())) }
-    }
-}
-
-impl<F: Future> WithContext for F {}
-
-pin_project! {
-    /// The future of [`WithContext::with_context`].
-    pub struct InContext<F> {
-        #[pin]
-        future: F,
-        context: Context,
-        hub: Arc<Hub>,
-    }
-}
-
-impl<F: Future> Future for InContext<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let _entered = this.context.enter(this.hub);
-        Poll::Ready(ready!(this.future.poll(cx)))
-    }
-}
-
-impl<F> fmt::Debug for InContext<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InContext").field("context", &self.context).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,191 @@
+//! What the failing thread leaves behind: a [`Record`], and the plain types it is made of.
+//!
+//! Everything here is data. A record is filled with what only the failing thread knows (the error, its
+//! location, the context, the SDK's scope) and becomes an event on our own thread (`report::build`).
+
+mod labels;
+mod said;
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use serde_json::Value;
+use smallvec::SmallVec;
+
+pub(crate) use self::labels::Origin;
+pub use self::labels::{EventId, Kind, Level};
+pub use self::said::{Breadcrumb, User};
+pub(crate) use self::said::{to_value, value_weight};
+use crate::context::{Context, Facts};
+
+/// Any error, boxed: what `?` and most of tower's middleware turn errors into.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// One link of an error chain that was walked on the failing thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// The full path of the type, without generics; its last segment is what people see.
+    pub(crate) type_name: Cow<'static, str>,
+    pub(crate) message: String,
+}
+
+/// Why something failed.
+#[derive(Debug)]
+pub(crate) enum Cause {
+    /// An error that we own; it is walked on our thread.
+    Error { error: BoxError, type_name: &'static str },
+    /// An error that somebody else keeps, outermost first.
+    Chain(Vec<Link>),
+    /// A panic, with what its hook saw.
+    Panic(PanicInfo),
+    /// A response of 500 or above that came without an error.
+    Status,
+}
+
+/// What the panic hook sees.
+#[derive(Clone, Debug)]
+pub(crate) struct PanicInfo {
+    pub(crate) message: String,
+    pub(crate) location: Option<Place>,
+    pub(crate) thread: Option<String>,
+}
+
+/// A place in the source.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) file: Cow<'static, str>,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+impl From<&'static Location<'static>> for Place {
+    fn from(location: &'static Location<'static>) -> Self {
+        Self { file: Cow::Borrowed(location.file()), line: location.line(), column: location.column() }
+    }
+}
+
+/// Changes the finished event; the last word before the gate.
+pub(crate) type EditEvent = Box<dyn FnOnce(&mut sentry::protocol::Event<'static>) + Send + Sync>;
+
+/// Everything a `Report` says about a failure.
+pub(crate) struct Details {
+    pub(crate) id: EventId,
+    pub(crate) cause: Cause,
+    pub(crate) location: Option<Place>,
+    /// The text of a backtrace that the error brought along.
+    pub(crate) backtrace: Option<String>,
+    /// The status and the text of the response that it becomes.
+    pub(crate) answer: StatusCode,
+    pub(crate) public: Option<String>,
+    /// Set when somebody recorded the failure without taking it: an `Err` that goes on to the server.
+    pub(crate) recorded: AtomicBool,
+    pub(crate) kind: Option<Kind>,
+    pub(crate) level: Option<Level>,
+    pub(crate) critical: bool,
+    pub(crate) always: bool,
+    pub(crate) user: Option<User>,
+    pub(crate) tags: Vec<(Cow<'static, str>, String)>,
+    pub(crate) data: Vec<(Cow<'static, str>, Value)>,
+    pub(crate) fingerprint: Option<Vec<String>>,
+    pub(crate) edit: Option<EditEvent>,
+}
+
+impl Details {
+    pub(crate) fn new(cause: Cause) -> Self {
+        Self {
+            id: EventId::random(),
+            cause,
+            location: None,
+            backtrace: None,
+            answer: StatusCode::INTERNAL_SERVER_ERROR,
+            public: None,
+            recorded: AtomicBool::new(false),
+            kind: None,
+            level: None,
+            critical: false,
+            always: false,
+            user: None,
+            tags: Vec::new(),
+            data: Vec::new(),
+            fingerprint: None,
+            edit: None,
+        }
+    }
+}
+
+impl fmt::Debug for Details {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Details")
+            .field("id", &self.id)
+            .field("cause", &self.cause)
+            .field("location", &self.location)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a failure reached us: Sentry's `mechanism`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mechanism {
+    pub(crate) name: &'static str,
+    pub(crate) handled: bool,
+}
+
+/// One failure, on its way from the failing thread to ours.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) details: Box<Details>,
+    pub(crate) timestamp: SystemTime,
+    pub(crate) mechanism: Mechanism,
+    pub(crate) origin: Origin,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) context: Context,
+    /// What the context held when the failure happened.
+    pub(crate) facts: Option<Arc<Facts>>,
+    /// The hub that the failure happened under: its scope is the SDK's share of the context.
+    pub(crate) hub: Option<Arc<sentry::Hub>>,
+}
+
+/// What is kept of a request until it succeeds: shared bytes only, nothing is copied or formatted.
+#[derive(Debug)]
+pub(crate) struct RequestSnapshot {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) route: Route,
+    /// `sentry-trace` or `traceparent`, unread.
+    pub(crate) trace: Option<HeaderValue>,
+    pub(crate) headers: SmallVec<[(HeaderName, HeaderShown); 16]>,
+}
+
+/// A header as it will be shown.
+#[derive(Clone, Debug)]
+pub(crate) enum HeaderShown {
+    Value(HeaderValue),
+    Filtered,
+}
+
+/// What is known of the route of a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Route {
+    /// The router's pattern: `/orders/{id}`.
+    #[cfg(feature = "axum")]
+    Matched(axum::extract::MatchedPath),
+    /// A router had nothing for this path.
+    #[cfg(feature = "axum")]
+    Unmatched,
+    /// The path is the name, as in gRPC: `/shop.Orders/Get`.
+    Method,
+    /// Only the path is known; `around_router` when a router further in knows more than we do.
+    Path { around_router: bool },
+}
+
+/// At most `max` bytes of `text`, cut between two characters.
+pub(crate) fn truncated(text: &str, max: usize) -> &str {
+    let end = (0..=max.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default()
+}
