@@ -1,6 +1,8 @@
 //! `init` and the guard: the only place that wires the parts together.
 
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use crate::config::{Config, ConfigError, Resolved};
 use crate::deliver::post::Poster;
 use crate::deliver::sentry::Destination;
 use crate::deliver::{Delivery, SdkTransport};
+use crate::inbox::{About, Inbox};
 use crate::panics;
 use crate::report::decorate;
 use crate::reporter::{self, Reporter, Settings};
@@ -71,8 +74,7 @@ impl Config {
 }
 
 fn start(resolved: Resolved) -> Result<Running, ConfigError> {
-    let Resolved { dsn, roots, debug, bodies, body_limit, shutdown_timeout, settings, mended, .. } =
-        &resolved;
+    let Resolved { dsn, roots, bodies, body_limit, shutdown_timeout, settings, mended, .. } = &resolved;
     for mended in mended {
         tracing::warn!(target: "faultwire", "{mended}");
     }
@@ -85,12 +87,14 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     }
     let sample_rate = settings.sample_rate;
     let shutdown_timeout = *shutdown_timeout;
-    let delivery = Delivery::new(destination, Arc::clone(&counters), *debug, Vec::new());
+    let inbox = open_inbox(&resolved, destination.as_ref())?;
+    let watchers = inbox.iter().map(Inbox::watcher).collect();
+    let delivery = Delivery::new(destination, Arc::clone(&counters), resolved.debug, watchers);
     let sink = Sink::new(Arc::clone(&delivery) as Arc<dyn Intake>, Arc::clone(&counters), sample_rate);
     let transport = Arc::new(SdkTransport::new(Arc::clone(&delivery), sample_rate));
     let (options, settings) = client_options(resolved, transport);
     let client = Arc::new(Client::with_options(options));
-    let reporter = Arc::new(Reporter { settings, sink, counters });
+    let reporter = Arc::new(Reporter { settings, sink, counters, hub: Hub::main() });
     delivery.start(Arc::clone(&client), &reporter).map_err(|error| {
         ConfigError::new("FAULTWIRE_ENABLED", format!("no thread can be started: {error}"))
     })?;
@@ -101,7 +105,27 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     Hub::main().bind_client(Some(Arc::clone(&client)));
     Hub::current().bind_client(Some(client));
     reporter::install(Arc::clone(&reporter));
-    Ok(Running { reporter, delivery, shutdown_timeout })
+    Ok(Running { reporter, delivery, inbox, shutdown_timeout })
+}
+
+fn open_inbox(resolved: &Resolved, destination: Option<&Destination>) -> Result<Option<Inbox>, ConfigError> {
+    let Some(addr) = resolved.inbox else { return Ok(None) };
+    let about = About {
+        environment: &resolved.environment,
+        release: resolved.release.as_deref(),
+        destination: destination.map(Destination::name),
+    };
+    let inbox = Inbox::open(addr, &about).map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                format!("{addr} is in use by another program; port 0 takes a free one")
+            }
+            _ => format!("{addr} cannot be listened on: {error}"),
+        };
+        ConfigError::new("FAULTWIRE_INBOX", why)
+    })?;
+    tracing::info!(target: "faultwire", "the inbox is at http://{}", inbox.addr());
+    Ok(Some(inbox))
 }
 
 /// The SDK's options: the application's wishes first, then what this crate decides.
@@ -151,6 +175,8 @@ pub struct Guard {
 struct Running {
     reporter: Arc<Reporter>,
     delivery: Arc<Delivery>,
+    /// Closed last: what is delivered while reporting ends is shown.
+    inbox: Option<Inbox>,
     shutdown_timeout: Duration,
 }
 
@@ -176,6 +202,23 @@ impl Guard {
     #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     pub fn shutdown(mut self, timeout: Duration) -> ShutdownSummary {
         self.running.take().map(|running| running.end(timeout)).unwrap_or_default()
+    }
+
+    /// Where the inbox listens: the address of [`Config::inbox`], with the port that was free if it said 0.
+    /// `None` if it is off.
+    ///
+    /// # Example
+    /// ```
+    /// # fn main() -> Result<(), faultwire::ConfigError> {
+    /// let guard = faultwire::init()?; // FAULTWIRE_INBOX=127.0.0.1:8970
+    /// if let Some(addr) = guard.inbox() {
+    ///     println!("inbox at http://{addr}");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn inbox(&self) -> Option<SocketAddr> {
+        self.running.as_ref()?.inbox.as_ref().map(Inbox::addr)
     }
 
     /// What happened since this guard's `init`.

@@ -12,6 +12,7 @@ pub mod report;
 mod scrub;
 // Where failures come from, and where they go.
 mod deliver;
+mod inbox;
 pub mod layer;
 mod panics;
 // How it is set up.

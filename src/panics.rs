@@ -19,7 +19,7 @@ pub(crate) type Payload = Box<dyn Any + Send>;
 /// A panic that was caught, and what the hook saw of it.
 pub(crate) struct Caught {
     pub(crate) payload: Payload,
-    pub(crate) info: PanicInfo,
+    pub(crate) info: Box<PanicInfo>,
 }
 
 /// At most this many bytes of a panic's message: what Sentry keeps.
@@ -27,7 +27,9 @@ const MAX_MESSAGE: usize = 8 * 1024;
 
 thread_local! {
     static GUARDS: Cell<usize> = const { Cell::new(0) };
-    static SEEN: RefCell<Option<PanicInfo>> = const { RefCell::new(None) };
+    /// Whether `SEEN` holds one: what success pays is this look.
+    static HAS_SEEN: Cell<bool> = const { Cell::new(false) };
+    static SEEN: RefCell<Option<Box<PanicInfo>>> = const { RefCell::new(None) };
 }
 
 /// Adds our hook to the process' hooks, once.
@@ -42,21 +44,23 @@ pub(crate) fn install_hook() {
     });
 }
 
-/// Runs `f` and catches its panic. A panic that `f` itself caught, as other middleware does, comes with the
-/// result.
-pub(crate) fn guarded<T>(f: impl FnOnce() -> T) -> Result<(T, Option<PanicInfo>), Caught> {
+/// Runs `f` and catches its panic. One that `f` itself caught, as other middleware does, is [`seen`].
+pub(crate) fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, Caught> {
     let _guard = Guard::new();
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(value) => Ok((value, seen())),
-        Err(payload) => {
-            let info = seen().unwrap_or_else(|| PanicInfo {
-                message: message(&*payload),
-                location: None,
-                thread: None,
-            });
-            Err(Caught { payload, info })
-        }
+    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        let info = seen().unwrap_or_else(|| {
+            Box::new(PanicInfo { message: message(&*payload), location: None, thread: None })
+        });
+        Caught { payload, info }
+    })
+}
+
+/// Takes the last panic of guarded code on this thread that its guard did not see.
+pub(crate) fn seen() -> Option<Box<PanicInfo>> {
+    if !HAS_SEEN.replace(false) {
+        return None;
     }
+    SEEN.with(|seen| seen.try_borrow_mut().ok().and_then(|mut seen| seen.take()))
 }
 
 struct Guard;
@@ -74,17 +78,13 @@ impl Drop for Guard {
     }
 }
 
-fn seen() -> Option<PanicInfo> {
-    SEEN.with(|seen| seen.try_borrow_mut().ok().and_then(|mut seen| seen.take()))
-}
-
 /// What the hook does. Nothing in here may panic: that would abort the process.
 fn see(info: &PanicHookInfo<'_>) {
     if reporter::is_own_thread() {
         return;
     }
     let thread = std::thread::current();
-    let seen = PanicInfo {
+    let seen = Box::new(PanicInfo {
         message: message(info.payload()),
         location: info.location().map(|at| Place {
             file: at.file().to_owned().into(),
@@ -92,10 +92,11 @@ fn see(info: &PanicHookInfo<'_>) {
             column: at.column(),
         }),
         thread: thread.name().map(str::to_owned),
-    };
+    });
     let guarded = GUARDS.try_with(Cell::get).unwrap_or_default() > 0;
     if guarded {
-        let _ = SEEN.try_with(|slot| slot.try_borrow_mut().map(|mut slot| *slot = Some(seen)));
+        let kept = SEEN.try_with(|slot| slot.try_borrow_mut().map(|mut slot| *slot = Some(seen)));
+        let _ = HAS_SEEN.try_with(|has| has.set(matches!(kept, Ok(Ok(())))));
         return;
     }
     let mut details = Box::new(Details::new(Cause::Panic(seen)));

@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use sentry::Hub;
+
 use crate::sink::Sink;
 use crate::stats::Counters;
 
@@ -19,6 +21,8 @@ pub(crate) struct Reporter {
     pub(crate) settings: Settings,
     pub(crate) sink: Sink,
     pub(crate) counters: Arc<Counters>,
+    /// The SDK's main hub: requests' hubs start from its scope.
+    pub(crate) hub: Arc<Hub>,
 }
 
 /// What the rest of the crate reads of the configuration.
@@ -64,6 +68,7 @@ pub(crate) fn is_own_thread() -> bool {
 }
 
 /// The reporter of the last `init`, as long as its guard lives.
+#[inline]
 pub(crate) fn global() -> Option<Arc<Reporter>> {
     if !ENABLED.load(Ordering::Relaxed) {
         return None;

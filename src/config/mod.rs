@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ pub struct Config {
     body_limit: Option<usize>,
     shutdown_timeout: Option<Duration>,
     ca_file: Option<PathBuf>,
+    inbox: Option<SocketAddr>,
     error_names: Vec<ErrorName>,
     client_options: Option<ClientOptionsFn>,
     first_error: Option<ConfigError>,
@@ -101,6 +103,7 @@ impl Config {
         config.body_limit = vars.parse("FAULTWIRE_BODY_LIMIT", settings::body_limit)?;
         config.shutdown_timeout = vars.parse("FAULTWIRE_SHUTDOWN_TIMEOUT", settings::seconds)?;
         config.ca_file = vars.text("FAULTWIRE_CA_FILE")?.map(PathBuf::from);
+        config.inbox = vars.parse("FAULTWIRE_INBOX", settings::inbox)?;
         Ok(config)
     }
 
@@ -185,6 +188,35 @@ impl Config {
     /// `FAULTWIRE_CA_FILE`: certificates (PEM) that are trusted beside the platform's. Default: none.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
+        self
+    }
+
+    /// `FAULTWIRE_INBOX`: a page on this machine that shows, as it happens, every event that is sent, or would
+    /// be if there were a DSN. Default: off.
+    ///
+    /// The address is a loopback one (`127.0.0.1:8970`, `[::1]:8970`, `localhost:8970`) and has a port; port 0
+    /// takes a free one, see [`Guard::inbox`](crate::Guard::inbox). What the page shows has passed the scrubber.
+    /// The newest 2 000 events are kept, up to 32 MiB, in memory only. It ends with the guard; an `init` that
+    /// asks for the same address again goes on with the same page.
+    ///
+    /// Everybody who may connect to this machine's loopback addresses can read it: turn it on where that is
+    /// you alone. Other web pages cannot: the inbox answers to loopback names and to its own page.
+    ///
+    /// # Example
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let guard = faultwire::Config::new().inbox("127.0.0.1:0").init()?;
+    /// println!("open http://{}", guard.inbox().ok_or("off")?);
+    ///
+    /// let error = faultwire::Config::new().inbox("0.0.0.0:8970").init().unwrap_err();
+    /// assert_eq!(error.variable(), "FAULTWIRE_INBOX");
+    /// # Ok(()) }
+    /// ```
+    pub fn inbox(mut self, addr: impl AsRef<str>) -> Self {
+        match settings::inbox(addr.as_ref()) {
+            Ok(addr) => self.inbox = Some(addr),
+            Err(why) => self.keep(ConfigError::new("FAULTWIRE_INBOX", why)),
+        }
         self
     }
 

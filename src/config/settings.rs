@@ -1,6 +1,7 @@
 //! From texts to settings, and from a [`Config`] to what `init` wires together.
 
 use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ pub(crate) struct Resolved {
     pub(crate) body_limit: usize,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) roots: Option<Vec<Certificate<'static>>>,
+    pub(crate) inbox: Option<SocketAddr>,
     pub(crate) client_options: Option<ClientOptionsFn>,
     pub(crate) settings: Settings,
     /// What had to be changed so that servers take it.
@@ -66,6 +68,7 @@ impl Config {
             body_limit: self.body_limit.unwrap_or(DEFAULT_BODY_LIMIT),
             shutdown_timeout: self.shutdown_timeout.unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
             roots: self.ca_file.as_deref().map(roots).transpose()?,
+            inbox: self.inbox,
             client_options: self.client_options,
             settings: Settings {
                 sample_rate: self.sample_rate.unwrap_or(1.0),
@@ -180,6 +183,19 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let bare = text.strip_suffix('s').unwrap_or(text);
     let wrong = || format!("{text:?} is not a number of seconds");
     Duration::try_from_secs_f64(bare.parse().map_err(|_| wrong())?).map_err(|_| wrong())
+}
+
+pub(super) fn inbox(text: &str) -> Result<SocketAddr, String> {
+    let text = text.trim();
+    let by_name = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    let addr = by_name.map(|port| Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
+    let addr = addr.unwrap_or_else(|| text.parse());
+    let addr = addr.map_err(|_| format!("{text:?} is not an address with a port, such as 127.0.0.1:8970"))?;
+    if addr.ip().is_loopback() {
+        Ok(addr)
+    } else {
+        Err(format!("{addr} is not a loopback address (127.0.0.1, [::1])"))
+    }
 }
 
 /// The platform's certificates and those of the file.

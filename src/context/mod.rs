@@ -5,10 +5,11 @@
 //! `.await` and on whichever thread the runtime goes on. What is set is shared copy-on-write: a failure
 //! takes a snapshot by cloning one `Arc`.
 
+mod pool;
 mod task;
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -18,7 +19,9 @@ use sentry::protocol::{SpanId, TraceId};
 use serde_json::Value;
 
 pub use self::task::{InContext, WithContext};
-use crate::record::{Breadcrumb, Details, Origin, RequestSnapshot, User, to_value, value_weight};
+use crate::record::{
+    Breadcrumb, Details, Headers, Origin, RequestLine, RequestSnapshot, User, to_value, value_weight,
+};
 use crate::reporter::Reporter;
 
 /// At most this many tags, and this many values, are kept in one context.
@@ -30,7 +33,7 @@ const MAX_BREADCRUMBS: usize = 100;
 const MAX_BREADCRUMB_BYTES: usize = 64 * 1024;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Arc<Inner>>> = const { RefCell::new(None) };
+    static CURRENT: Cell<Option<Arc<Inner>>> = const { Cell::new(None) };
 }
 
 /// The context of the request or task that is running here.
@@ -48,9 +51,7 @@ thread_local! {
 /// ```
 #[must_use]
 pub fn current() -> Context {
-    CURRENT
-        .try_with(|current| Context(current.try_borrow().ok().and_then(|inner| inner.clone())))
-        .unwrap_or_default()
+    Context(with_current(|inner| inner.cloned()).flatten())
 }
 
 /// What is known about the running request or task; see [`current`]. Cloning is cheap: clones are the same
@@ -59,9 +60,12 @@ pub fn current() -> Context {
 pub struct Context(Option<Arc<Inner>>);
 
 struct Inner {
-    reporter: Arc<Reporter>,
+    /// `None` only in the pool.
+    reporter: Option<Arc<Reporter>>,
     origin: Origin,
-    request: Option<RequestSnapshot>,
+    /// Only a request's context has one; the place is there in all, so that it can be used again.
+    request: RequestSnapshot,
+    has_request: bool,
     trace: OnceLock<Trace>,
     shared: Mutex<Shared>,
 }
@@ -91,17 +95,34 @@ pub(crate) struct Trace {
 }
 
 impl Context {
-    pub(crate) fn for_request(reporter: Arc<Reporter>, request: RequestSnapshot) -> Self {
-        Self::build(reporter, Origin::Request, Some(request))
+    /// The context of a request, whose headers are filled in by `keep_headers`.
+    #[inline]
+    pub(crate) fn for_request(
+        reporter: Arc<Reporter>,
+        line: RequestLine,
+        keep_headers: impl FnOnce(&mut Headers),
+    ) -> Self {
+        let mut inner = pool::take().unwrap_or_else(|| Arc::new(Inner::new(None, Origin::Request)));
+        // Nobody else holds what is new or comes from the pool.
+        if let Some(inner) = Arc::get_mut(&mut inner) {
+            inner.reporter = Some(reporter);
+            inner.request.line = line;
+            inner.has_request = true;
+            keep_headers(&mut inner.request.headers);
+        }
+        Self(Some(inner))
     }
 
     pub(crate) fn for_process(reporter: Arc<Reporter>, origin: Origin) -> Self {
-        Self::build(reporter, origin, None)
+        Self(Some(Arc::new(Inner::new(Some(reporter), origin))))
     }
 
-    fn build(reporter: Arc<Reporter>, origin: Origin, request: Option<RequestSnapshot>) -> Self {
-        let (trace, shared) = (OnceLock::new(), Mutex::default());
-        Self(Some(Arc::new(Inner { reporter, origin, request, trace, shared })))
+    /// Ends a request's context. If nobody else holds it, the next request on this thread gets its place.
+    #[inline]
+    pub(crate) fn recycle(self) {
+        if let Some(inner) = self.0 {
+            pool::put(inner);
+        }
     }
 
     /// Sets the user of this request or task. The last one set counts.
@@ -152,7 +173,7 @@ impl Context {
     }
 
     pub(crate) fn reporter(&self) -> Option<&Arc<Reporter>> {
-        self.0.as_ref().map(|inner| &inner.reporter)
+        self.0.as_ref().and_then(|inner| inner.reporter.as_ref())
     }
 
     pub(crate) fn origin(&self) -> Option<Origin> {
@@ -160,7 +181,7 @@ impl Context {
     }
 
     pub(crate) fn request(&self) -> Option<&RequestSnapshot> {
-        self.0.as_ref().and_then(|inner| inner.request.as_ref())
+        self.0.as_ref().and_then(|inner| inner.request())
     }
 
     pub(crate) fn facts(&self) -> Option<Arc<Facts>> {
@@ -169,7 +190,7 @@ impl Context {
 
     /// The trace of this context, made by `start` when it is first asked for.
     pub(crate) fn trace(&self, start: impl FnOnce(Option<&RequestSnapshot>) -> Trace) -> Option<Trace> {
-        self.0.as_ref().map(|inner| *inner.trace.get_or_init(|| start(inner.request.as_ref())))
+        self.0.as_ref().map(|inner| *inner.trace.get_or_init(|| start(inner.request())))
     }
 
     /// Keeps a report that became a response until the layer sees that response. One that was parked before
@@ -181,15 +202,16 @@ impl Context {
         }
     }
 
+    #[inline]
     pub(crate) fn unpark(&self) -> Option<Box<Details>> {
         self.0.as_ref().and_then(|inner| inner.shared().parked.take())
     }
 
     /// Makes this the current context, and `hub` the SDK's, until the guard is dropped.
+    #[inline]
     pub(crate) fn enter(&self, hub: &Arc<Hub>) -> Entered {
-        let mut inner = self.0.clone();
-        let swapped = swap_current(&mut inner);
-        Entered { previous: inner, swapped, _hub: sentry::HubSwitchGuard::new(Arc::clone(hub)) }
+        let previous = CURRENT.try_with(|current| current.replace(self.0.clone())).unwrap_or_default();
+        Entered { previous, _hub: sentry::HubSwitchGuard::new(Arc::clone(hub)) }
     }
 }
 
@@ -200,6 +222,40 @@ impl fmt::Debug for Context {
 }
 
 impl Inner {
+    fn new(reporter: Option<Arc<Reporter>>, origin: Origin) -> Self {
+        Self {
+            reporter,
+            origin,
+            request: RequestSnapshot { line: RequestLine::default(), headers: Headers::new() },
+            has_request: false,
+            trace: OnceLock::new(),
+            shared: Mutex::default(),
+        }
+    }
+
+    /// Forgets the request and everything that was said.
+    fn reset(&mut self) {
+        self.settle();
+        self.reporter = None;
+        self.request.line = RequestLine::default();
+        self.request.headers.clear();
+        self.has_request = false;
+        self.trace.take();
+        self.shared.get_mut().unwrap_or_else(PoisonError::into_inner).facts = None;
+    }
+
+    /// Counts a report that became a response which nobody saw: the request was cancelled.
+    fn settle(&mut self) {
+        let unseen = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner).parked.take();
+        if let (Some(_), Some(reporter)) = (unseen, &self.reporter) {
+            reporter.counters.discarded.add(1);
+        }
+    }
+
+    fn request(&self) -> Option<&RequestSnapshot> {
+        self.has_request.then_some(&self.request)
+    }
+
     fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -207,11 +263,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // A report that became a response nobody saw: the request was cancelled.
-        let shared = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if shared.parked.take().is_some() {
-            self.reporter.counters.discarded.add(1);
-        }
+        self.settle();
     }
 }
 
@@ -250,30 +302,35 @@ pub(crate) fn put<V>(entries: &mut Vec<(Cow<'static, str>, V)>, name: Cow<'stati
     }
 }
 
-fn swap_current(inner: &mut Option<Arc<Inner>>) -> bool {
-    CURRENT
-        .try_with(|current| match current.try_borrow_mut() {
-            Ok(mut current) => {
-                std::mem::swap(&mut *current, inner);
-                true
-            }
-            Err(_) => false,
-        })
-        .unwrap_or(false)
+/// Looks at the current context. `None` while the thread ends.
+#[inline]
+fn with_current<T>(look: impl FnOnce(Option<&Arc<Inner>>) -> T) -> Option<T> {
+    let look = |current: &Cell<Option<Arc<Inner>>>| {
+        let inner = current.take();
+        let seen = look(inner.as_ref());
+        current.set(inner);
+        seen
+    };
+    CURRENT.try_with(look).ok()
+}
+
+/// Whether a request is running here.
+#[inline]
+pub(crate) fn in_request() -> bool {
+    with_current(|inner| inner.is_some_and(|inner| inner.has_request)).unwrap_or_default()
 }
 
 /// Puts the previous context and hub back when dropped, on the thread that entered.
 #[must_use]
 pub(crate) struct Entered {
     previous: Option<Arc<Inner>>,
-    swapped: bool,
     _hub: sentry::HubSwitchGuard,
 }
 
 impl Drop for Entered {
+    #[inline]
     fn drop(&mut self) {
-        if self.swapped {
-            swap_current(&mut self.previous);
-        }
+        // The one that is taken out was put in by `enter`, and may be the last to hold its request.
+        let _entered = CURRENT.try_with(|current| current.replace(self.previous.take()));
     }
 }

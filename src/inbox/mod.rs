@@ -24,8 +24,8 @@ use crate::sink::Watcher;
 
 /// Connections at the same time, streams included; a browser opens up to six.
 const MAX_CONNECTIONS: usize = 32;
-/// A reader that takes nothing for this long is cut.
-const SLOWEST_READER: Duration = Duration::from_secs(5);
+/// A reader that takes nothing for this long is cut (twice this, if it took a part of a message before).
+const SLOWEST_READER: Duration = Duration::from_secs(2);
 /// How long closing may take: streams write what is kept, the listener ends.
 const CLOSING: Duration = Duration::from_millis(500);
 

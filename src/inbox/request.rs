@@ -84,7 +84,8 @@ fn judge_complete(request: &Request<'_, '_>) -> Result<Asked, Refused> {
     let host = only(request.headers, "host").filter(|host| is_loopback(host)).ok_or(Refused::ForeignHost)?;
     let own = |origin: &str| origin.strip_prefix("http://").is_some_and(|at| at.eq_ignore_ascii_case(host));
     let direct = |site: &str| matches!(site, "same-origin" | "none");
-    let all = |name, fine: &dyn Fn(&str) -> bool| values(request.headers, name).all(|text| text.is_some_and(fine));
+    let all =
+        |name, fine: &dyn Fn(&str) -> bool| values(request.headers, name).all(|text| text.is_some_and(fine));
     if !all("origin", &own) || !all("sec-fetch-site", &direct) {
         return Err(Refused::ForeignOrigin);
     }

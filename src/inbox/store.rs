@@ -39,14 +39,8 @@ pub(super) struct Busy<'a>(&'a Store);
 
 impl Store {
     pub(super) fn new(about: String) -> Self {
-        let state = State {
-            about: about.into(),
-            kept: VecDeque::new(),
-            oldest: 1,
-            bytes: 0,
-            busy: 0,
-            closed: false,
-        };
+        let state =
+            State { about: about.into(), kept: VecDeque::new(), oldest: 1, bytes: 0, busy: 0, closed: false };
         let name = sentry::types::random_uuid().simple().to_string();
         Self { name, state: Mutex::new(state), changed: Condvar::new() }
     }

@@ -19,7 +19,7 @@ pin_project! {
         inner: Option<F>,
         // `None` when the layer steps aside, and after the end.
         active: Option<Active>,
-        caught: Option<Caught>,
+        caught: Option<Box<Caught>>,
     }
 }
 
@@ -33,7 +33,7 @@ impl<F> ReportFuture<F> {
     }
 
     pub(super) fn panicked(active: Active, caught: Caught) -> Self {
-        Self { inner: None, active: Some(active), caught: Some(caught) }
+        Self { inner: None, active: Some(active), caught: Some(Box::new(caught)) }
     }
 }
 
@@ -47,42 +47,48 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let polled = match (this.inner.as_pin_mut(), this.active.as_mut()) {
-            (Some(inner), None) => return inner.poll(cx),
-            (Some(inner), Some(active)) => {
-                let _entered = active.context.enter(&active.hub);
-                panics::guarded(|| inner.poll(cx)).map(|(polled, panic)| {
-                    active.panic = panic.or(active.panic.take());
-                    polled
-                })
+        let Some(active) = this.active.as_mut() else {
+            // Stepped aside, or polled again after the end.
+            return this.inner.as_pin_mut().map_or(Poll::Pending, |inner| inner.poll(cx));
+        };
+        let polled = match this.inner.as_pin_mut() {
+            Some(inner) => {
+                let entered = active.context.enter(&active.hub);
+                let polled = panics::guarded(|| inner.poll(cx));
+                drop(entered);
+                if let Some(panic) = panics::seen() {
+                    active.panic = Some(panic);
+                }
+                polled
             }
-            (None, _) => match this.caught.take() {
-                Some(caught) => Err(caught),
-                // Polled again after its end.
+            None => match this.caught.take() {
+                Some(caught) => Err(*caught),
                 None => return Poll::Pending,
             },
         };
-        let polled = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(result)) => Ok(result),
-            Err(caught) => Err(caught),
-        };
-        let Some(active) = this.active.take() else { return Poll::Pending };
-        Poll::Ready(match polled {
-            Ok(Ok(mut answer)) => {
-                let active = active.answered(&mut answer);
-                #[cfg(any(feature = "axum", feature = "tonic"))]
-                super::stream::watch(&mut answer, active);
-                #[cfg(not(any(feature = "axum", feature = "tonic")))]
-                drop(active);
-                Ok(answer)
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(Ok(mut answer))) => {
+                if let Some(active) = this.active.take() {
+                    let active = active.answered(&mut answer);
+                    #[cfg(any(feature = "axum", feature = "tonic"))]
+                    super::stream::watch(&mut answer, active);
+                    #[cfg(not(any(feature = "axum", feature = "tonic")))]
+                    drop(active);
+                }
+                Poll::Ready(Ok(answer))
             }
-            Ok(Err(error)) => {
-                active.failed(&error);
-                Err(error)
+            Ok(Poll::Ready(Err(error))) => {
+                if let Some(active) = this.active.take() {
+                    active.failed(&error);
+                }
+                Poll::Ready(Err(error))
             }
-            Err(caught) => Ok(response::after_panic(active, caught)),
-        })
+            Err(caught) => match this.active.take() {
+                Some(active) => Poll::Ready(Ok(response::after_panic(active, caught))),
+                None => Poll::Pending,
+            },
+        }
     }
 }
 

@@ -119,19 +119,19 @@ impl RequestInfo<'_> {
     /// The method.
     #[must_use]
     pub fn method(&self) -> &Method {
-        &self.0.method
+        &self.0.line.method
     }
 
     /// The path as it came in, without the query.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.0.uri.path()
+        self.0.line.uri.path()
     }
 
     /// The pattern of the route, where a router said it: `/orders/{id}`.
     #[must_use]
     pub fn route(&self) -> Option<&str> {
-        match &self.0.route {
+        match &self.0.line.route {
             #[cfg(feature = "axum")]
             crate::record::Route::Matched(pattern) => Some(pattern.as_str()),
             _ => None,

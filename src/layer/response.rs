@@ -14,7 +14,9 @@ use sentry::Hub;
 use super::{Ignore, RequestInfo, body};
 use crate::context::Context;
 use crate::panics::{self, Caught};
-use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, PanicInfo, Record};
+use crate::record::{
+    BoxError, Cause, Details, EventId, Link, Mechanism, Origin, PanicInfo, Record, RequestSnapshot,
+};
 use crate::report::response::take_travelling;
 use crate::report::{EVENT_ID_HEADER, Report, chain, problem_json};
 use crate::reporter::ErrorName;
@@ -23,10 +25,15 @@ use crate::reporter::ErrorName;
 pub(super) struct Active {
     pub(super) context: Context,
     pub(super) hub: Arc<Hub>,
-    pub(super) grpc: bool,
     pub(super) ignore: Option<Arc<Ignore>>,
     /// A panic that somebody further in caught.
-    pub(super) panic: Option<PanicInfo>,
+    pub(super) panic: Option<Box<PanicInfo>>,
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.context).recycle();
+    }
 }
 
 impl Active {
@@ -114,7 +121,7 @@ impl Active {
         let (Some(ignore), Some(request)) = (&self.ignore, self.context.request()) else { return false };
         // The application's code: a panic in it must not cost the response or the event.
         match panics::guarded(|| ignore(&RequestInfo(request), status)) {
-            Ok((ignored, _)) => ignored,
+            Ok(ignored) => ignored,
             Err(caught) => {
                 tracing::warn!(target: "faultwire", "`ignore` panicked: {}", caught.info.message);
                 false
@@ -128,7 +135,7 @@ impl Active {
 pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Response<R> {
     let details = Box::new(Details::new(Cause::Panic(caught.info)));
     let id = details.id;
-    let grpc = active.grpc;
+    let grpc = active.context.request().is_some_and(RequestSnapshot::is_grpc);
     active.record(
         details,
         Mechanism { name: "panic", handled: false },
@@ -153,8 +160,9 @@ pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Res
 }
 
 fn add_event_id<R>(answer: &mut Response<R>, id: EventId) {
-    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-        answer.headers_mut().entry(EVENT_ID_HEADER).or_insert(id);
+    // A report's response has it already, unless somebody rebuilt the response.
+    if !answer.headers().contains_key(EVENT_ID_HEADER) {
+        answer.headers_mut().insert(EVENT_ID_HEADER, id.header_value());
     }
 }
 

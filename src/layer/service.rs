@@ -13,9 +13,9 @@ use tower_service::Service;
 use super::future::ReportFuture;
 use super::response::Active;
 use super::{Ignore, request};
-use crate::context::{Context, current};
+use crate::context::{Context, in_request};
 use crate::panics;
-use crate::record::{Origin, Route};
+use crate::record::Route;
 use crate::reporter;
 
 /// The service of [`ReportLayer`](super::ReportLayer).
@@ -51,24 +51,24 @@ where
             return ReportFuture::passing(self.inner.call(request));
         };
         // A layer further out is at work on this request already.
-        if current().origin() == Some(Origin::Request) {
+        if in_request() {
             return ReportFuture::passing(self.inner.call(request));
         }
-        let grpc = request::is_grpc(&request);
-        let snapshot = request::snapshot(&request, is_axum_body::<B>());
-        if matches!(snapshot.route, Route::Path { around_router: true }) {
+        let line = request::line(&request, is_axum_body::<B>());
+        if matches!(line.route, Route::Path { around_router: true }) {
             warn_around_router();
         }
-        let context = Context::for_request(reporter, snapshot);
-        let hub = Arc::new(Hub::new_from_top(Hub::main()));
+        let hub = Arc::new(Hub::new_from_top(&reporter.hub));
+        let context =
+            Context::for_request(reporter, line, |headers| request::keep_headers(&request, headers));
         let called = {
             let _entered = context.enter(&hub);
             panics::guarded(|| self.inner.call(request))
         };
-        let active = Active { context, hub, grpc, ignore: self.ignore.clone(), panic: None };
+        let active = Active { context, hub, ignore: self.ignore.clone(), panic: panics::seen() };
         match called {
-            Ok((future, panic)) => ReportFuture::active(future, Active { panic, ..active }),
-            Err(panic) => ReportFuture::panicked(active, panic),
+            Ok(future) => ReportFuture::active(future, active),
+            Err(caught) => ReportFuture::panicked(active, caught),
         }
     }
 }

@@ -69,7 +69,7 @@ where
             panics::guarded(|| this.inner.poll_frame(cx))
         };
         match polled {
-            Ok((polled, _)) => {
+            Ok(polled) => {
                 if let Poll::Ready(Some(Err(error))) = &polled {
                     let links = chain::links(error, None, active.error_names());
                     let details = Box::new(Details::new(Cause::Chain(links)));

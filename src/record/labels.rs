@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use http::HeaderValue;
 use sentry::types::Uuid;
 
 /// Identifies one event: 32 lower-case hexadecimal digits, the same in the response's `x-event-id`
@@ -23,6 +24,16 @@ impl EventId {
 
     pub(crate) fn uuid(self) -> Uuid {
         self.0
+    }
+
+    /// The id as text, without an allocation.
+    pub(crate) fn encode(self, buffer: &mut [u8; 32]) -> &str {
+        self.0.as_simple().encode_lower(buffer)
+    }
+
+    pub(crate) fn header_value(self) -> HeaderValue {
+        // Hexadecimal digits are always a header's value.
+        HeaderValue::from_str(self.encode(&mut [0; 32])).unwrap_or(HeaderValue::from_static(""))
     }
 
     /// A number that is spread evenly over `0.0..1.0`, always the same for the same id.

@@ -3,6 +3,7 @@
 //! Everything here is data. A record is filled with what only the failing thread knows (the error, its
 //! location, the context, the SDK's scope) and becomes an event on our own thread (`report::build`).
 
+mod head;
 mod labels;
 mod said;
 
@@ -14,10 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 use serde_json::Value;
-use smallvec::SmallVec;
 
+pub(crate) use self::head::Headers;
 pub(crate) use self::labels::Origin;
 pub use self::labels::{EventId, Kind, Level};
 pub use self::said::{Breadcrumb, User};
@@ -43,7 +44,7 @@ pub(crate) enum Cause {
     /// An error that somebody else keeps, outermost first.
     Chain(Vec<Link>),
     /// A panic, with what its hook saw.
-    Panic(PanicInfo),
+    Panic(Box<PanicInfo>),
     /// A response of 500 or above that came without an error.
     Status,
 }
@@ -151,23 +152,37 @@ pub(crate) struct Record {
     pub(crate) hub: Option<Arc<sentry::Hub>>,
 }
 
-/// What is kept of a request until it succeeds: shared bytes only, nothing is copied or formatted.
+/// What is kept of a request until it succeeds. Nothing is formatted.
 #[derive(Debug)]
 pub(crate) struct RequestSnapshot {
+    pub(crate) line: RequestLine,
+    pub(crate) headers: Headers,
+}
+
+/// The first line of a request, and the route that it takes.
+#[derive(Debug)]
+pub(crate) struct RequestLine {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) route: Route,
-    /// `sentry-trace` or `traceparent`, unread.
-    pub(crate) trace: Option<HeaderValue>,
-    pub(crate) headers: SmallVec<[(HeaderName, HeaderShown); 16]>,
 }
 
-/// A header as it will be shown.
-#[derive(Clone, Debug)]
-pub(crate) enum HeaderShown {
-    Value(HeaderValue),
-    Filtered,
+impl Default for RequestLine {
+    fn default() -> Self {
+        Self { method: Method::GET, uri: Uri::default(), route: Route::Path { around_router: false } }
+    }
 }
+
+impl RequestSnapshot {
+    /// Whether this is a call of gRPC, which has rules of its own for names and for failing.
+    pub(crate) fn is_grpc(&self) -> bool {
+        matches!(self.line.route, Route::Method)
+            || self.headers.value("content-type").is_some_and(|value| value.starts_with(GRPC))
+    }
+}
+
+/// The content types of gRPC begin with this.
+pub(crate) const GRPC: &str = "application/grpc";
 
 /// What is known of the route of a request.
 #[derive(Clone, Debug)]

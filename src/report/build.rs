@@ -107,7 +107,9 @@ fn assemble(record: Record, settings: &Settings) -> (Event<'static>, Said) {
     }
     decorate::trace(&mut event, &context);
 
-    if let Cause::Panic(PanicInfo { thread: Some(thread), .. }) = &details.cause {
+    if let Cause::Panic(panic) = &details.cause
+        && let Some(thread) = &panic.thread
+    {
         event.tags.insert("thread.name".to_owned(), thread.clone());
     }
     let panicked = matches!(details.cause, Cause::Panic(_));
@@ -120,7 +122,7 @@ fn assemble(record: Record, settings: &Settings) -> (Event<'static>, Said) {
             from_links(links, kind, place.as_ref())
         }
         Cause::Chain(links) => from_links(links, kind, place.as_ref()),
-        Cause::Panic(panic) => from_panic(panic, kind),
+        Cause::Panic(panic) => from_panic(*panic, kind),
         Cause::Status => {
             let transaction = transaction.as_deref().unwrap_or_default();
             from_status(status.unwrap_or_default(), transaction)

@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::header;
 use sentry::protocol::{Breadcrumb, Event, Request, TraceContext, User};
 use sentry::{ClientOptions, Integration};
 
 use crate::context::{Context, Facts, Trace, current};
-use crate::record::{HeaderShown, Level, RequestSnapshot, Route};
+use crate::record::{Level, RequestSnapshot, Route};
 use crate::report::fingerprint::normalise_path;
 use crate::scrub::MASK;
 #[cfg(feature = "axum")]
@@ -76,7 +75,7 @@ pub(crate) fn facts(event: &mut Event<'static>, facts: &Facts) {
 /// Adds the request and the transaction's name, where the event has none.
 pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot) {
     event.transaction.get_or_insert_with(|| transaction(snapshot));
-    if matches!(snapshot.route, Route::Path { .. }) {
+    if matches!(snapshot.line.route, Route::Path { .. }) {
         event.tags.insert("route.source".to_owned(), "path".to_owned());
     }
     event.request.get_or_insert_with(|| shown(snapshot));
@@ -84,9 +83,9 @@ pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot) {
 
 /// The name under which servers group requests: `GET /orders/{id}`.
 pub(crate) fn transaction(snapshot: &RequestSnapshot) -> String {
-    let path = snapshot.uri.path();
-    let method = &snapshot.method;
-    match &snapshot.route {
+    let path = snapshot.line.uri.path();
+    let method = &snapshot.line.method;
+    match &snapshot.line.route {
         #[cfg(feature = "axum")]
         Route::Matched(pattern) => format!("{method} {}", pattern.as_str()),
         #[cfg(feature = "axum")]
@@ -99,9 +98,8 @@ pub(crate) fn transaction(snapshot: &RequestSnapshot) -> String {
 /// Gives the event the trace of its context.
 pub(crate) fn trace(event: &mut Event<'static>, context: &Context) {
     let start = |request: Option<&RequestSnapshot>| {
-        request
-            .and_then(|request| request.trace.as_ref()?.to_str().ok().and_then(incoming))
-            .unwrap_or_default()
+        let header = |name| request?.headers.value(name).as_deref().and_then(incoming);
+        header("sentry-trace").or_else(|| header("traceparent")).unwrap_or_default()
     };
     if let Some(Trace { trace_id, span_id, parent }) = context.trace(start) {
         let trace = TraceContext { trace_id, span_id, parent_span_id: parent, ..TraceContext::default() };
@@ -133,15 +131,12 @@ fn incoming(header: &str) -> Option<Trace> {
 
 fn shown(snapshot: &RequestSnapshot) -> Request {
     let mut request = Request {
-        method: Some(snapshot.method.to_string()),
-        query_string: snapshot.uri.query().map(str::to_owned),
+        method: Some(snapshot.line.method.to_string()),
+        query_string: snapshot.line.uri.query().map(str::to_owned),
         ..Request::default()
     };
-    for (name, value) in &snapshot.headers {
-        let value = match value {
-            HeaderShown::Filtered => MASK.to_owned(),
-            HeaderShown::Value(value) => header_text(name, &String::from_utf8_lossy(value.as_bytes())),
-        };
+    for (name, value) in snapshot.headers.iter() {
+        let value = value.map_or_else(|| MASK.to_owned(), |value| header_text(&name, &value));
         request
             .headers
             .entry(name.to_string())
@@ -151,19 +146,19 @@ fn shown(snapshot: &RequestSnapshot) -> Request {
             })
             .or_insert(value);
     }
-    let host = request.headers.get(header::HOST.as_str()).map(String::as_str);
-    let authority = snapshot.uri.authority().and_then(|authority| authority.as_str().rsplit('@').next());
+    let host = request.headers.get("host").map(String::as_str);
+    let authority = snapshot.line.uri.authority().and_then(|authority| authority.as_str().rsplit('@').next());
     let host = authority.or(host).unwrap_or("localhost");
-    let scheme = snapshot.uri.scheme_str().unwrap_or("http");
+    let scheme = snapshot.line.uri.scheme_str().unwrap_or("http");
     request.url = format!("{scheme}://{host}{}", shown_path(snapshot)).parse().ok();
     request
 }
 
 /// The path, without the segments that the route's pattern calls a secret: `/reset/{token}`.
 fn shown_path(snapshot: &RequestSnapshot) -> Cow<'_, str> {
-    let path = snapshot.uri.path();
+    let path = snapshot.line.uri.path();
     #[cfg(feature = "axum")]
-    if let Route::Matched(pattern) = &snapshot.route
+    if let Route::Matched(pattern) = &snapshot.line.route
         && pattern.as_str().contains('{')
     {
         return Cow::Owned(without_secrets(pattern.as_str(), path));
@@ -184,11 +179,11 @@ fn without_secrets(pattern: &str, path: &str) -> String {
 }
 
 /// A header's value as it is shown: where a request comes from, without what it carried.
-fn header_text(name: &http::HeaderName, value: &str) -> String {
+fn header_text(name: &str, value: &str) -> String {
     let whole = || value.to_owned();
-    match *name {
-        header::REFERER => value.split(['?', '#']).next().map_or_else(whole, str::to_owned),
-        header::ORIGIN => value.split("://").nth(1).map_or_else(whole, str::to_owned),
+    match name {
+        "referer" => value.split(['?', '#']).next().map_or_else(whole, str::to_owned),
+        "origin" => value.split("://").nth(1).map_or_else(whole, str::to_owned),
         _ => whole(),
     }
 }

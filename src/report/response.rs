@@ -50,9 +50,7 @@ impl Report {
     /// ```
     pub fn attach_to<B>(mut self, mut response: Response<B>) -> Response<B> {
         let Some(details) = self.0.take() else { return response };
-        if let Ok(id) = HeaderValue::from_str(&details.id.to_string()) {
-            response.headers_mut().insert(EVENT_ID_HEADER, id);
-        }
+        response.headers_mut().insert(EVENT_ID_HEADER, details.id.header_value());
         match current().park(details) {
             Ok(replaced) => count_discarded(replaced.is_some()),
             Err(details) => {
@@ -102,7 +100,11 @@ impl Report {
 struct Travelling(Arc<Mutex<Option<Box<Details>>>>);
 
 /// The report that travels with a response.
+#[inline]
 pub(crate) fn take_travelling(extensions: &mut Extensions) -> Option<Box<Details>> {
+    if extensions.is_empty() {
+        return None;
+    }
     let travelling = extensions.remove::<Travelling>()?;
     travelling.0.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

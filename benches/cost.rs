@@ -1,0 +1,51 @@
+//! What [`faultwire::ReportLayer`] costs the thread of a request, beside its peers, in one run.
+//!
+//! Run with `cargo bench --bench cost`. It prints instructions and allocations per request, and ends with
+//! code 1 when a bar is missed. Instructions are counted by valgrind's callgrind; without it only
+//! allocations are, and the code is 0.
+//!
+//! Each set-up runs in a process of its own, this program again, since a process sets up reporting once.
+//! Nothing here is a time: the numbers hardly differ between two runs.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+#[path = "cost/callgrind.rs"]
+mod callgrind;
+#[path = "cost/count.rs"]
+mod count;
+#[path = "cost/incoming.rs"]
+mod incoming;
+#[path = "cost/layers.rs"]
+mod layers;
+#[path = "cost/results.rs"]
+mod results;
+#[path = "cost/setup.rs"]
+mod setup;
+
+use self::results::Results;
+use self::setup::SetUp;
+
+/// The name of the set-up that this process is to run; without it, it has them all run.
+const SET_UP: &str = "COST_SET_UP";
+
+#[expect(clippy::print_stdout, reason = "the result is what this program is for")]
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    if let Ok(name) = std::env::var(SET_UP) {
+        let set_up = SetUp::named(&name).ok_or_else(|| format!("there is no set-up {name}"))?;
+        count::run(set_up)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let valgrind = callgrind::is_installed();
+    let mut results = Results::default();
+    for set_up in SetUp::all() {
+        results.add(set_up, callgrind::cost_of(set_up, valgrind)?);
+    }
+    let no_bar_missed = results.print();
+    if !valgrind {
+        println!("\nInstructions are not counted and nothing is decided: valgrind is not installed.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("\nWhere they go: callgrind_annotate {}/<set-up>-01", callgrind::PROFILES);
+    Ok(if no_bar_missed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,177 @@
+//! The tables and the bars.
+
+use std::fmt;
+
+use super::setup::Around::{Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, Reporting};
+use super::setup::Handler::{Answers, Answers500, Captures, Reports, YieldsAndAnswers};
+use super::setup::{Handler, SetUp};
+
+/// What one request takes from its thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost {
+    pub(crate) instructions: Option<f64>,
+    pub(crate) allocations: f64,
+    pub(crate) bytes: f64,
+}
+
+impl Cost {
+    fn over(self, base: Self) -> Self {
+        Self {
+            instructions: self.instructions.zip(base.instructions).map(|(cost, base)| cost - base),
+            allocations: self.allocations - base.allocations,
+            bytes: self.bytes - base.bytes,
+        }
+    }
+}
+
+/// What each set-up costs.
+#[derive(Debug, Default)]
+pub(crate) struct Results(Vec<(SetUp, Cost)>);
+
+/// The most that a set-up may cost over its baseline.
+struct Bar {
+    what: &'static str,
+    set_up: SetUp,
+    instructions: f64,
+    allocations: Option<f64>,
+}
+
+const BARS: [Bar; 4] = [
+    Bar {
+        what: "a request that succeeds",
+        set_up: SetUp { around: Reporting, handler: Answers },
+        instructions: 4_000.0,
+        allocations: Some(8.0),
+    },
+    Bar {
+        what: "the same with reporting disabled",
+        set_up: SetUp { around: Disabled, handler: Answers },
+        instructions: 1_500.0,
+        allocations: Some(4.0),
+    },
+    Bar {
+        what: "a request that fails with a report",
+        set_up: SetUp { around: Reporting, handler: Reports },
+        instructions: 12_000.0,
+        allocations: None,
+    },
+    Bar {
+        what: "a request that fails without one",
+        set_up: SetUp { around: Reporting, handler: Answers500 },
+        instructions: 12_000.0,
+        allocations: None,
+    },
+];
+
+#[expect(clippy::print_stdout, reason = "the tables are what this program is for")]
+impl Results {
+    pub(crate) fn add(&mut self, set_up: SetUp, cost: Cost) {
+        self.0.push((set_up, cost));
+    }
+
+    /// Prints everything; true if no bar is missed.
+    pub(crate) fn print(&self) -> bool {
+        let further_poll = |set_up| self.of(set_up).over(self.of(SetUp { handler: Answers, ..set_up }));
+        println!("What one request takes from its thread, and how much of that the bare router does not.");
+        self.print_table("A request that succeeds", &[Answers], |set_up| self.of(set_up));
+        self.print_table("A request that fails", &[Answers500, Reports, Captures], |set_up| self.of(set_up));
+        self.print_table("One more poll of the handler", &[YieldsAndAnswers], further_poll);
+        self.print_bars()
+    }
+
+    fn print_table(&self, title: &str, handlers: &[Handler], cost: impl Fn(SetUp) -> Cost) {
+        println!(
+            "\n{title:<52}{:>12}{:>11}{:>13}{:>11}{:>9}{:>11}{:>16}",
+            "instructions", "over bare", "allocations", "over bare", "bytes", "over bare", "peer : ours"
+        );
+        let over_bare = |set_up: SetUp| cost(set_up).over(cost(bare(set_up.handler)));
+        for (set_up, _) in self.0.iter().filter(|(set_up, _)| handlers.contains(&set_up.handler)) {
+            let (cost, over) = (cost(*set_up), over_bare(*set_up));
+            println!(
+                "{:<52}{:>12}{:>11}{:>13}{:>11}{:>9}{:>11}{:>16}",
+                set_up.to_string(),
+                Number(cost.instructions),
+                Number(over.instructions),
+                Number(Some(cost.allocations)),
+                Number(Some(over.allocations)),
+                Number(Some(cost.bytes)),
+                Number(Some(over.bytes)),
+                ours(*set_up).map(|ours| ratios(over, over_bare(ours))).unwrap_or_default(),
+            );
+        }
+    }
+
+    fn print_bars(&self) -> bool {
+        println!("\n{:<52}{:>12}{:>11}", "Over bare", "measured", "at most");
+        let mut all_hold = true;
+        for Bar { what, set_up, instructions, allocations } in BARS {
+            let over = self.of(set_up).over(self.of(bare(set_up.handler)));
+            let mut check = |unit, measured: Option<f64>, at_most| {
+                let verdict = match measured {
+                    None => "not measured",
+                    Some(measured) if measured <= at_most => "PASS",
+                    Some(_) => "FAIL",
+                };
+                all_hold &= verdict != "FAIL";
+                let (measured, at_most) = (Number(measured), Number(Some(at_most)));
+                println!("{:<52}{measured:>12}{at_most:>11}  {verdict}", format!("{what}: {unit}"));
+            };
+            check("instructions", over.instructions, instructions);
+            if let Some(allocations) = allocations {
+                check("allocations", Some(over.allocations), allocations);
+            }
+        }
+        all_hold
+    }
+
+    #[expect(clippy::expect_used, reason = "every set-up was run")]
+    fn of(&self, set_up: SetUp) -> Cost {
+        let found = self.0.iter().find(|(other, _)| *other == set_up);
+        found.expect("a set-up that was not run").1
+    }
+}
+
+/// What a set-up with this handler is compared with.
+fn bare(handler: Handler) -> SetUp {
+    let handler = match handler {
+        Answers | YieldsAndAnswers => handler,
+        Answers500 | Reports | Captures => Answers500,
+    };
+    SetUp { around: Nothing, handler }
+}
+
+/// What of ours a peer is compared with.
+fn ours(peer: SetUp) -> Option<SetUp> {
+    let around = match peer.around {
+        Peer => Reporting,
+        DisabledPeer => Disabled,
+        Nothing | EmptyLayer | Disabled | Reporting => return None,
+    };
+    Some(SetUp { around, handler: if peer.handler == Captures { Reports } else { peer.handler } })
+}
+
+/// Instructions and allocations, each as a multiple of ours.
+fn ratios(peer: Cost, ours: Cost) -> String {
+    let ratio =
+        |peer: f64, ours: f64| if ours > 0.0 { format!("{:.1}", peer / ours) } else { "-".to_owned() };
+    let instructions = peer.instructions.zip(ours.instructions).map(|(peer, ours)| ratio(peer, ours));
+    format!("{} / {}", instructions.unwrap_or("-".to_owned()), ratio(peer.allocations, ours.allocations))
+}
+
+/// A whole number in groups of three digits; `-` where nothing was measured.
+struct Number(Option<f64>);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(number) = self.0 else { return f.pad("-") };
+        let digits = format!("{:.0}", number.abs());
+        let mut text = if number < 0.0 { "-".to_owned() } else { String::new() };
+        for (left, digit) in (0..digits.len()).rev().zip(digits.chars()) {
+            text.push(digit);
+            if left > 0 && left % 3 == 0 {
+                text.push(' ');
+            }
+        }
+        f.pad(&text)
+    }
+}
