@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ pub fn init() -> Result<Guard, ConfigError> {
     Config::from_env()?.init()
 }
 
-/// What happened since [`init`]; zeros before it. Cheap enough for a health handler.
+/// What happened since the last [`init`], also after its end; zeros before it. Cheap enough for a health handler.
 ///
 /// # Example
 /// ```
@@ -56,7 +57,7 @@ pub fn init() -> Result<Guard, ConfigError> {
 /// ```
 #[must_use]
 pub fn stats() -> Stats {
-    reporter::global().map(|reporter| reporter.counters.read()).unwrap_or_default()
+    reporter::last_counters().map(|counters| counters.read()).unwrap_or_default()
 }
 
 impl Config {
@@ -145,6 +146,16 @@ fn client_options(resolved: Resolved, transport: Arc<SdkTransport>) -> (ClientOp
     options.event_sampling_strategy = sentry::EventSamplingStrategy::FixedRate(1.0);
     options.debug = false;
     options.attach_stacktrace = false;
+    // The SDK calls it on the application's thread, for what is captured through the SDK.
+    if let Some(hook) = options.before_send.take() {
+        options.before_send = Some(Arc::new(move |event| {
+            let unhooked = event.clone();
+            catch_unwind(AssertUnwindSafe(|| hook(event))).unwrap_or_else(|_| {
+                tracing::warn!(target: "faultwire", "before_send panicked: the event goes out without it");
+                Some(unhooked)
+            })
+        }));
+    }
     options.default_integrations = false;
     let mut integrations: Vec<Arc<dyn Integration>> =
         vec![Arc::new(ContextIntegration::default()), decorate::integration()];

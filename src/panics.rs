@@ -22,8 +22,8 @@ pub(crate) struct Caught {
     pub(crate) info: Box<PanicInfo>,
 }
 
-/// At most this many bytes of a panic's message: what Sentry keeps.
-const MAX_MESSAGE: usize = 8 * 1024;
+/// At most this many bytes of a panic's message: more than servers keep.
+const MAX_MESSAGE: usize = 16 * 1024;
 
 thread_local! {
     static GUARDS: Cell<usize> = const { Cell::new(0) };

@@ -13,6 +13,7 @@ use sentry::Hub;
 use crate::sink::Sink;
 use crate::stats::Counters;
 
+static LAST: RwLock<Option<Arc<Counters>>> = RwLock::new(None);
 static GLOBAL: RwLock<Option<Arc<Reporter>>> = RwLock::new(None);
 /// Whether `GLOBAL` holds one: what a request pays when reporting is disabled is this load.
 static ENABLED: AtomicBool = AtomicBool::new(false);
@@ -76,8 +77,14 @@ pub(crate) fn global() -> Option<Arc<Reporter>> {
     GLOBAL.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// The counters of the last `init`, also after its end.
+pub(crate) fn last_counters() -> Option<Arc<Counters>> {
+    LAST.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// Makes `reporter` the global one. The one before goes on for the contexts that hold it.
 pub(crate) fn install(reporter: Arc<Reporter>) {
+    *LAST.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&reporter.counters));
     let mut global = GLOBAL.write().unwrap_or_else(PoisonError::into_inner);
     *global = Some(reporter);
     ENABLED.store(true, Ordering::Relaxed);

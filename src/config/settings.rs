@@ -55,7 +55,10 @@ impl Config {
         let environment = self.environment.filter(|given| !given.trim().is_empty());
         let environment =
             mend("environment", environment.unwrap_or_else(|| by_build.to_owned()), mended_environment);
-        let release = self.release.or(self.fallback_release).filter(|given| !given.trim().is_empty());
+        let release = [self.release, self.fallback_release]
+            .into_iter()
+            .flatten()
+            .find(|given| !given.trim().is_empty());
         let release = release.map(|release| mend("release", release, mended_release));
         Ok(Resolved {
             enabled: self.enabled.unwrap_or(true),
@@ -144,12 +147,12 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),
         "0" | "false" | "no" | "off" => Ok(false),
-        _ => Err(format!("{text:?} is neither true nor false")),
+        _ => Err(format!("{} is neither true nor false", shown(text))),
     }
 }
 
 pub(super) fn rate(text: &str) -> Result<f32, String> {
-    let rate = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    let rate = text.parse().map_err(|_| format!("{} is not a number", shown(text)))?;
     checked_rate(rate)
 }
 
@@ -162,12 +165,12 @@ pub(super) fn bodies(text: &str) -> Result<Bodies, String> {
         "off" => Ok(Bodies::Off),
         "json-and-form" => Ok(Bodies::JsonAndForm),
         "all" => Ok(Bodies::All),
-        _ => Err(format!("{text:?} is not one of off, json-and-form, all")),
+        _ => Err(format!("{} is not one of off, json-and-form, all", shown(text))),
     }
 }
 
 pub(super) fn body_limit(text: &str) -> Result<usize, String> {
-    let bytes = text.parse().map_err(|_| format!("{text:?} is not a number of bytes"))?;
+    let bytes = text.parse().map_err(|_| format!("{} is not a number of bytes", shown(text)))?;
     checked_body_limit(bytes)
 }
 
@@ -181,7 +184,7 @@ pub(super) fn checked_body_limit(bytes: usize) -> Result<usize, String> {
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let bare = text.strip_suffix('s').unwrap_or(text);
-    let wrong = || format!("{text:?} is not a number of seconds");
+    let wrong = || format!("{} is not a number of seconds", shown(text));
     Duration::try_from_secs_f64(bare.parse().map_err(|_| wrong())?).map_err(|_| wrong())
 }
 
@@ -190,7 +193,7 @@ pub(super) fn inbox(text: &str) -> Result<SocketAddr, String> {
     let by_name = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     let addr = by_name.map(|port| Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
     let addr = addr.unwrap_or_else(|| text.parse());
-    let addr = addr.map_err(|_| format!("{text:?} is not an address with a port, such as 127.0.0.1:8970"))?;
+    let addr = addr.map_err(|_| "this is no address with a port, such as 127.0.0.1:8970".to_owned())?;
     if addr.ip().is_loopback() {
         Ok(addr)
     } else {
@@ -220,7 +223,16 @@ fn roots(path: &Path) -> Result<Vec<Certificate<'static>>, ConfigError> {
     Ok(roots)
 }
 
+/// The value for people, unless it is too long for a number or a word: it may be a secret in the wrong place.
+fn shown(text: &str) -> String {
+    if text.chars().count() <= 16 { format!("{text:?}") } else { "the value".to_owned() }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, String> {
+    // What is no path may be the secret itself, set in place of its file's name.
+    if path.to_string_lossy().contains("://") || path.to_string_lossy().contains('\n') {
+        return Err("the value is not a path".to_owned());
+    }
     let wrong = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
     let size = std::fs::metadata(path).map_err(wrong)?.len();
     if size > MAX_FILE {

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sentry::Hub;
@@ -38,7 +39,7 @@ thread_local! {
 
 /// The context of the request or task that is running here.
 ///
-/// Outside of one, the result is detached: setting something does nothing but leave a debug line in the log.
+/// Outside of one, the result is detached: setting something does nothing but leave one debug line in the log.
 ///
 /// # Example
 /// ```
@@ -166,7 +167,11 @@ impl Context {
                 change(Arc::make_mut(shared.facts.get_or_insert_default()));
             }
             None => {
-                tracing::debug!(target: "faultwire", "no request or task is running here: nothing was set");
+                // Once: a layer of the log that calls this for every event would never come to an end.
+                static SAID: AtomicBool = AtomicBool::new(false);
+                if !SAID.swap(true, Ordering::Relaxed) {
+                    tracing::debug!(target: "faultwire", "no request or task is running here: nothing was set");
+                }
             }
         }
         self

@@ -29,6 +29,9 @@ pub(super) fn item(item: EnvelopeItem) -> Option<Outgoing> {
 
 fn pass<T: Serialize>(kind: &'static str, event_id: Option<Uuid>, item: &T) -> Option<Outgoing> {
     let mut value = serde_json::to_value(item).ok()?;
+    // Before anything is cut, so that no half of a secret is left that nobody recognises; and after, because
+    // mending makes new texts.
+    scrub_event(&mut value);
     hygiene::mend(&mut value);
     scrub_event(&mut value);
     hygiene::fit(&mut value);

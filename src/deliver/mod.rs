@@ -227,9 +227,9 @@ impl Delivery {
                         server = destination.name(),
                         "not delivered, next try in {hold:.1?}: {why}"
                     );
-                    self.counters.failed(why);
                     item.attempts = item.attempts.saturating_add(1);
                     self.outbox.put_back(item, hold);
+                    self.counters.failed(why);
                 }
                 Outcome::Rejected { why } => {
                     tracing::warn!(target: "faultwire", server = destination.name(), "refused {}: {why}", item.title);

@@ -4,14 +4,15 @@ use std::any::type_name;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::record::Link;
 use crate::reporter::ErrorName;
 
 /// At most this many links; a chain that goes round ends here.
 const MAX_LINKS: usize = 32;
-/// At most this many bytes of one message: what Sentry keeps.
-const MAX_MESSAGE: usize = 8 * 1024;
+/// At most this many bytes of one message: more than servers keep, so that what is cut here was not shown.
+const MAX_MESSAGE: usize = 16 * 1024;
 
 /// Walks `error` and its sources. `outermost` is the type of the error itself, where it is known.
 pub(crate) fn links(
@@ -36,7 +37,11 @@ pub(crate) fn links(
 pub(crate) fn text_of(error: &(impl fmt::Display + ?Sized)) -> String {
     let mut text = Bounded(String::new());
     // An error here is either our own bound or the error's own failure to print itself: keep what is there.
-    let _ = fmt::Write::write_fmt(&mut text, format_args!("{error}"));
+    let printed =
+        catch_unwind(AssertUnwindSafe(|| fmt::Write::write_fmt(&mut text, format_args!("{error}"))));
+    if printed.is_err() {
+        text.0.push_str("<panicked while it was printed>");
+    }
     text.0
 }
 

@@ -21,13 +21,15 @@ async fn hyper_without_axum_answers_reports_and_survives_panics_on_one_connectio
     let reporting = Reporting::start();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let shop = service_fn(async |request: Request<hyper::body::Incoming>| -> Result<Response<Full<Bytes>>, Infallible> {
-        match request.uri().path() {
-            "/panic/1" => panic!("the till is jammed"),
-            "/ok" => Ok(Response::new(Full::from("ok"))),
-            _ => Ok(Report::new("the order could not be loaded").into_http()),
-        }
-    });
+    let shop = service_fn(
+        async |request: Request<hyper::body::Incoming>| -> Result<Response<Full<Bytes>>, Infallible> {
+            match request.uri().path() {
+                "/panic/1" => panic!("the till is jammed"),
+                "/ok" => Ok(Response::new(Full::from("ok"))),
+                _ => Ok(Report::new("the order could not be loaded").into_http()),
+            }
+        },
+    );
     let service = TowerToHyperService::new(ReportLayer::new().layer(shop));
     let server = tokio::spawn(async move {
         let (connection, _) = listener.accept().await.unwrap();
@@ -48,7 +50,10 @@ async fn hyper_without_axum_answers_reports_and_survives_panics_on_one_connectio
     let events = reporting.events(2);
     assert_eq!(events[0]["transaction"], "GET /orders/{id}");
     assert_eq!(exception(&events[0])["value"], "the order could not be loaded");
-    assert_eq!((&events[1]["transaction"], &events[1]["tags"]["route.source"]), (&json!("GET /panic/{id}"), &json!("path")));
+    assert_eq!(
+        (&events[1]["transaction"], &events[1]["tags"]["route.source"]),
+        (&json!("GET /panic/{id}"), &json!("path"))
+    );
 }
 
 #[tokio::test]

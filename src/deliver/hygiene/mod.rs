@@ -6,15 +6,17 @@
 
 mod contexts;
 mod sizes;
+mod stacks;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
+use self::sizes::cut;
 pub(super) use self::sizes::fit;
-use self::sizes::{budget, cut};
+use self::stacks::{mend_stacks, without_symbol_hash};
 
 use crate::record::truncated;
-
-const MAX_FRAMES: usize = 250;
 
 /// Mends what servers refuse or would change silently.
 pub(super) fn mend(item: &mut Value) {
@@ -27,14 +29,32 @@ pub(super) fn mend(item: &mut Value) {
     if let Some(Value::String(environment)) = event.get_mut("environment") {
         *environment = mended_environment(environment);
     }
-    if !matches!(event.get("platform").and_then(Value::as_str), None | Some("native")) {
-        event.insert("platform".to_owned(), "native".into());
+    if let Some(Value::String(dist)) = event.get_mut("dist") {
+        *dist = dist.trim().replace(|c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c)), "-");
+        if dist.is_empty() {
+            event.remove("dist");
+        }
     }
+    for field in ["transaction", "culprit"] {
+        if let Some(Value::String(name)) = event.get_mut(field) {
+            *name = without_symbol_hash(name).to_owned();
+        }
+    }
+    // Check-ins have neither.
+    if event.contains_key("timestamp") {
+        event.insert("platform".to_owned(), "native".into());
+        time(event);
+        title(event);
+    }
+    event.remove("stacktrace");
     tags(event);
     user(event);
     request(event);
     for exception in values_mut(event, "exception") {
         self::exception(exception);
+    }
+    for thread in values_mut(event, "threads") {
+        mend_stacks(thread);
     }
     contexts::mend(event);
     sizes::cut_all(event);
@@ -42,7 +62,7 @@ pub(super) fn mend(item: &mut Value) {
 
 /// A release that Sentry takes: up to 200 characters, no separators, none of its reserved names.
 pub(crate) fn mended_release(release: &str) -> String {
-    let mended = release.trim().replace(['/', '\\', '\n', '\r', '\t', '\0'], "-");
+    let mended = release.trim().replace(|c: char| "/\\".contains(c) || c.is_control(), "-");
     match truncated(&mended, 200) {
         reserved @ ("" | "." | "..") => format!("{reserved}_"),
         reserved if reserved.eq_ignore_ascii_case("latest") => format!("{reserved}_"),
@@ -52,7 +72,7 @@ pub(crate) fn mended_release(release: &str) -> String {
 
 /// An environment that Sentry takes: up to 64 characters, no separators, not `none`.
 pub(crate) fn mended_environment(environment: &str) -> String {
-    let mended = environment.trim().replace(['/', '\\', '\n', '\r', '\t', '\0'], "-");
+    let mended = environment.trim().replace(|c: char| "/\\".contains(c) || c.is_control(), "-");
     match truncated(&mended, 64) {
         reserved @ ("" | "." | "..") => format!("{reserved}_"),
         reserved if reserved.eq_ignore_ascii_case("none") => format!("{reserved}_"),
@@ -168,12 +188,8 @@ fn request(event: &mut Map<String, Value>) {
             request.remove("query_string");
         }
     }
-    // Relay takes `name=value` pairs only, and the scrubber leaves none of the values.
-    if let Some(Value::String(cookies)) = request.get_mut("cookies")
-        && !cookies.contains('=')
-    {
-        request.remove("cookies");
-    }
+    // Relay takes `name=value` pairs only, and the scrubber leaves none of them.
+    request.remove("cookies");
 }
 
 fn exception(exception: &mut Map<String, Value>) {
@@ -181,33 +197,23 @@ fn exception(exception: &mut Map<String, Value>) {
     cut(exception.get_mut("value"), 8_192);
     cut(exception.get_mut("module"), 256);
     cut(exception.get_mut("mechanism").and_then(|mechanism| mechanism.get_mut("type")), 128);
-    let Some(Value::Array(frames)) =
-        exception.get_mut("stacktrace").and_then(|stack| stack.get_mut("frames"))
-    else {
-        return;
-    };
-    if let Some(over) = frames.len().checked_sub(MAX_FRAMES) {
-        // The outermost frames come first and matter least.
-        frames.drain(..over);
-    }
-    for frame in frames.iter_mut().filter_map(Value::as_object_mut) {
-        if let Some(Value::String(function)) = frame.get_mut("function") {
-            *function = truncated(without_symbol_hash(function), 512).to_owned();
-        }
-        if let Some(Value::Object(vars)) = frame.get_mut("vars") {
-            for var in vars.values_mut().filter(|var| !var.is_string()) {
-                *var = Value::String(var.to_string());
-            }
-            budget(frame.get_mut("vars"), 2_048, 6);
-        }
+    mend_stacks(exception);
+}
+
+/// Sentry and GlitchTip put the time of arrival in the place of what is older than 30 days or to come.
+fn time(event: &mut Map<String, Value>) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let taken = now - 29.0 * 24.0 * 60.0 * 60.0..=now + 50.0;
+    if event.get("timestamp").and_then(Value::as_f64).is_some_and(|time| !taken.contains(&time)) {
+        event.insert("timestamp".to_owned(), now.into());
     }
 }
 
-/// `shop::main::h0123456789abcdef` differs in every build, and with it the issue on GlitchTip.
-fn without_symbol_hash(function: &str) -> &str {
-    match function.rsplit_once("::h") {
-        Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => name,
-        _ => function,
+/// GlitchTip calls an event without exception and message `<untitled>`.
+fn title(event: &mut Map<String, Value>) {
+    let is_event = !event.contains_key("start_timestamp");
+    if is_event && !event.contains_key("exception") && !event.contains_key("logentry") {
+        event.insert("logentry".to_owned(), json!({ "formatted": "an event without a message" }));
     }
 }
 

@@ -62,6 +62,29 @@ pub(crate) fn fit(item: &mut Value) {
             }
         }
     }
+    for keep in [usize::MAX, 10, 1] {
+        if !too_big(item) {
+            return;
+        }
+        if let Value::Object(event) = &mut *item {
+            fit_stacks(event, keep);
+        }
+    }
+}
+
+/// Takes the variables of all frames away; then, of each stack, all frames but the innermost.
+fn fit_stacks(event: &mut Map<String, Value>, keep: usize) {
+    for exception in values_mut(event, "exception") {
+        exception.remove("raw_stacktrace");
+        if let Some(Value::Array(frames)) =
+            exception.get_mut("stacktrace").and_then(|stack| stack.get_mut("frames"))
+        {
+            frames.drain(..frames.len().saturating_sub(keep));
+            for frame in frames.iter_mut().filter_map(Value::as_object_mut) {
+                frame.remove("vars");
+            }
+        }
+    }
 }
 
 /// Cuts one text to that many bytes.

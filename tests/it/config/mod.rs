@@ -8,11 +8,13 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use faultwire::config::Bodies;
-use faultwire::{Config, ConfigError, Report};
+use faultwire::{Config, ConfigError, Guard, Report};
+use serde_json::Value;
 
-use crate::fake::Answer;
+use crate::delivery::PATIENCE;
+use crate::fake::{Answer, FakeServer};
 use crate::init::Log;
-use crate::support::{Reporting, turn};
+use crate::support::{Turn, turn};
 
 /// What an environment with these variables says.
 fn from(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -29,14 +31,20 @@ fn started(config: Config) -> String {
     log.text()
 }
 
-/// The one event of a configuration from these variables, changed in code.
-fn event_of(variables: &[(&str, &str)], change: impl FnOnce(Config) -> Config) -> serde_json::Value {
-    let reporting = Reporting::with(|config| {
-        drop(config);
-        change(from(variables).unwrap())
-    });
-    drop(reporting);
-    unreachable!()
+/// Reporting as these variables say and as it is changed in code, to the server that `SENTRY_DSN` names.
+fn start(variables: &[(&str, &str)], change: impl FnOnce(Config) -> Config) -> (Turn, FakeServer, Guard) {
+    let (turn, server) = (turn(), FakeServer::start());
+    let dsn = server.dsn();
+    let config = from(&[variables, &[("SENTRY_DSN", &dsn)]].concat()).unwrap();
+    (turn, server, change(config).init().unwrap())
+}
+
+/// What arrives of one failure.
+fn one_event(variables: &[(&str, &str)], change: impl FnOnce(Config) -> Config) -> Value {
+    let (_turn, server, guard) = start(variables, change);
+    Report::new("no stock").send();
+    assert!(guard.flush(PATIENCE));
+    server.expect_only(1).remove(0)
 }
 
 #[test]
@@ -86,7 +94,7 @@ fn good_values_are_understood_in_every_spelling() {
         ("SENTRY_DSN", &["https://key@errors.example.com/1", " http://k:s@[::1]:8000/sub/path/7\n"]),
     ] {
         for value in values {
-            from(&[(variable, value)]).unwrap_or_else(|error| panic!("{error}"));
+            drop(from(&[(variable, value)]).unwrap());
         }
     }
 }
@@ -97,7 +105,10 @@ fn a_value_that_is_not_utf_8_is_an_error() {
     for variable in ["SENTRY_DSN", "SENTRY_RELEASE", "K_REVISION", "FAULTWIRE_BODIES", "FAULTWIRE_CA_FILE"] {
         let lookup = |name: &str| (name == variable).then(|| OsString::from_vec(b"caf\xe9".to_vec()));
         let error = Config::from_lookup(lookup).unwrap_err();
-        assert_eq!((error.variable(), &*error.to_string()), (variable, &*format!("{variable}: the value is not valid UTF-8")));
+        assert_eq!(
+            (error.variable(), &*error.to_string()),
+            (variable, &*format!("{variable}: the value is not valid UTF-8"))
+        );
     }
 }
 
@@ -120,18 +131,21 @@ fn an_empty_value_is_none() {
     for empty in ["", "  ", "\n"] {
         let config = from(&every.map(|name| (name, empty))).unwrap();
         let log = started(config);
-        assert!(log.contains("SENTRY_DSN is not set") && log.contains("bodies=JsonAndForm body_limit=8192"), "{log}");
+        assert!(
+            log.contains("SENTRY_DSN is not set") && log.contains("bodies=JsonAndForm body_limit=8192"),
+            "{log}"
+        );
     }
 }
 
 #[test]
 fn enabled_decides_whether_anything_is_recorded() {
     for (value, captured) in [("true", 1), ("false", 0)] {
-        let _turn = turn();
-        let guard = from(&[("FAULTWIRE_ENABLED", value)]).unwrap().init().unwrap();
+        let (_turn, server, guard) = start(&[("FAULTWIRE_ENABLED", value)], |config| config);
         Report::new("no stock").send();
-        assert_eq!(faultwire::stats().captured, captured, "{value}");
-        drop(guard);
+        assert!(guard.flush(PATIENCE));
+        assert_eq!(guard.stats().captured, captured, "{value}");
+        server.expect_only(captured as usize);
     }
 }
 
@@ -140,7 +154,10 @@ fn bodies_and_their_limit_are_taken_over() {
     for (variables, shown) in [
         (&[][..], "bodies=JsonAndForm body_limit=8192"),
         (&[("FAULTWIRE_BODIES", "off"), ("FAULTWIRE_BODY_LIMIT", "0")], "bodies=Off body_limit=0"),
-        (&[("FAULTWIRE_BODIES", "All"), ("FAULTWIRE_BODY_LIMIT", "1048576")], "bodies=All body_limit=1048576"),
+        (
+            &[("FAULTWIRE_BODIES", "All"), ("FAULTWIRE_BODY_LIMIT", "1048576")],
+            "bodies=All body_limit=1048576",
+        ),
     ] {
         let log = started(from(variables).unwrap());
         assert!(log.contains(shown), "{log}");
@@ -152,23 +169,42 @@ fn bodies_and_their_limit_are_taken_over() {
 #[test]
 fn the_sample_rate_decides_how_much_is_sent() {
     for (rate, sent) in [("0", 0), ("1", 3)] {
-        let reporting = Reporting::from_env(&[("SENTRY_SAMPLE_RATE", rate)]);
+        let (_turn, server, guard) = start(&[("SENTRY_SAMPLE_RATE", rate)], |config| config);
         for _ in 0..3 {
             Report::new("no stock").send();
         }
-        reporting.events(sent);
+        assert!(guard.flush(PATIENCE));
+        server.expect_only(sent);
     }
+}
+
+#[test]
+fn debug_logs_every_event() {
+    crate::init::alone("config::debug_logs_every_event", || {
+        let log = Log::default();
+        tracing::subscriber::set_global_default(log.subscriber()).unwrap();
+        for (variable, lines) in [("false", 0), ("true", 1)] {
+            let (_turn, _server, guard) = start(&[("SENTRY_DEBUG", variable)], |config| config);
+            Report::new("refused: password=hunter2").send();
+            assert!(guard.flush(PATIENCE));
+            for verb in ["captured", "sent"] {
+                let line = format!("{verb} Error: refused: password=[Filtered]");
+                assert_eq!(log.text().matches(&line).count(), lines, "{line} in\n{}", log.text());
+            }
+        }
+        assert!(!log.text().contains("hunter2"), "{}", log.text());
+    });
 }
 
 #[test]
 fn the_shutdown_timeout_is_how_long_the_end_may_take() {
     for (seconds, timeout) in [("0", Duration::ZERO), ("0.2", Duration::from_millis(200))] {
-        let reporting = Reporting::from_env(&[("FAULTWIRE_SHUTDOWN_TIMEOUT", seconds)]);
-        reporting.server.answer(Answer::Hang);
+        let (_turn, server, guard) = start(&[("FAULTWIRE_SHUTDOWN_TIMEOUT", seconds)], |config| config);
+        server.answer(Answer::Hang);
         Report::new("no stock").send();
-        reporting.server.wait_requests(1);
+        server.wait_requests(1);
         let started = Instant::now();
-        drop(reporting.guard);
+        drop(guard);
         let took = started.elapsed();
         assert!(took >= timeout && took < timeout + Duration::from_millis(150), "{seconds}: {took:?}");
     }

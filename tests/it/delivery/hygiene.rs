@@ -1,15 +1,16 @@
 //! Events as bad as the SDK can hold arrive, and break none of the rules that the fake server knows.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use faultwire::sentry::protocol::{
-    AppContext, Breadcrumb, Context, DeviceContext, Event, Exception, Frame, LogEntry, Mechanism, OsContext, Request,
-    RuntimeContext, Stacktrace, Thread, TraceContext, User,
+    AppContext, Breadcrumb, Context, DeviceContext, Event, Exception, Frame, LogEntry, Mechanism, OsContext,
+    Request, RuntimeContext, Stacktrace, Thread, TraceContext, User,
 };
 use faultwire::{Report, sentry};
 use serde_json::{Value, json};
 
+use crate::delivery::PATIENCE;
 use crate::support::Reporting;
 
 /// Sends an event that was changed so, and returns what arrived of it.
@@ -17,9 +18,10 @@ use crate::support::Reporting;
 fn arrives(spoil: impl FnOnce(&mut Event<'static>) + Send + Sync + 'static) -> Value {
     let reporting = Reporting::start();
     let id = Report::new("spoilt").with_event(spoil).send().to_string();
+    assert!(reporting.guard.flush(PATIENCE));
+    assert_eq!(reporting.server.take_violations(), [""; 0]);
     let event = reporting.event();
     assert_eq!(event["event_id"], *id);
-    assert_eq!(reporting.server.take_violations(), [""; 0]);
     event
 }
 
@@ -45,7 +47,7 @@ fn nul_characters_and_line_breaks() {
         event.dist = Some("a b/ä\0".into());
         event.user = Some(User { id: Some("4\u{0}2".to_owned()), ..User::default() });
         event.logger = Some("a\0b".repeat(100));
-        event.transaction = Some(format!("GET /{}::h0123456789abcdef", "x".repeat(500)));
+        event.transaction = Some("shop::main::h0123456789abcdef".to_owned());
         event.culprit = Some("shop::main::h0123456789abcdef".to_owned());
         event.server_name = Some("host\0".into());
     });
@@ -70,6 +72,7 @@ fn long_texts_everywhere() {
     let event = arrives(move |event| {
         event.logentry = Some(LogEntry { message: long.clone(), params: vec![json!(1), json!("%s")] });
         event.message = Some(long.clone());
+        event.transaction = Some(format!("GET /{long}"));
         event.user = Some(User {
             id: Some(long.clone()),
             email: Some(long.clone()),
@@ -95,7 +98,10 @@ fn long_texts_everywhere() {
             ..Request::default()
         });
     });
-    assert!(event["logentry"]["formatted"].as_str().is_some_and(|text| text.len() > 4_000), "as much as fits");
+    assert!(
+        event["logentry"]["formatted"].as_str().is_some_and(|text| text.len() > 4_000),
+        "as much as fits"
+    );
     assert!(event["request"]["url"].as_str().is_some_and(|url| url.starts_with("http://shop.example.com/")));
 }
 
@@ -121,37 +127,60 @@ fn many_large_breadcrumbs_and_a_large_extra() {
     assert_eq!(event["exception"]["values"][0]["value"], "spoilt", "what matters most is kept");
 }
 
+/// A frame that breaks every rule of frames.
+fn odd_frame(n: usize) -> Frame {
+    Frame {
+        function: Some(format!("shop::{}::h0123456789abcdef", "f".repeat(600))),
+        filename: Some("https://[not a url".to_owned()),
+        lineno: Some(n as u64),
+        vars: BTreeMap::from([
+            ("flag".to_owned(), json!(true)),
+            ("none".to_owned(), Value::Null),
+            ("list".to_owned(), json!([1, "two", {"three": 3}])),
+            ("nul".to_owned(), json!("a\0b")),
+            ("long".to_owned(), json!("x".repeat(3_000))),
+        ]),
+        ..Frame::default()
+    }
+}
+
+fn odd_stack(frames: usize) -> Option<Stacktrace> {
+    Some(Stacktrace { frames: (0..frames).map(odd_frame).collect(), ..Stacktrace::default() })
+}
+
 #[test]
 fn frames_with_odd_variables_and_too_many_of_them() {
-    let event = arrives(|event| {
-        let frame = |n: usize| Frame {
-            function: Some(format!("shop::{}::h0123456789abcdef", "f".repeat(n * 4))),
-            filename: Some("https://[not a url".to_owned()),
-            lineno: Some(n as u64),
-            vars: BTreeMap::from([
-                ("flag".to_owned(), json!(true)),
-                ("none".to_owned(), Value::Null),
-                ("list".to_owned(), json!([1, "two", {"three": 3}])),
-                ("nul".to_owned(), json!("a\0b")),
-                ("long".to_owned(), json!("x".repeat(10_000))),
-            ]),
-            ..Frame::default()
-        };
-        let stack = Stacktrace { frames: (0..400).map(frame).collect(), ..Stacktrace::default() };
-        let raw = Stacktrace { frames: vec![frame(1)], ..Stacktrace::default() };
-        for exception in &mut event.exception.values {
-            exception.stacktrace = Some(stack.clone());
-            exception.raw_stacktrace = Some(raw.clone());
-        }
+    let event = arrives(|event| event.exception.values[0].stacktrace = odd_stack(300));
+    let frames = event["exception"]["values"][0]["stacktrace"]["frames"].as_array().unwrap();
+    assert_eq!(frames.len(), 250);
+    assert_eq!(frames.last().unwrap()["lineno"], 299, "the innermost frames are kept");
+    let with_variables = frames.iter().filter_map(|frame| frame["vars"]["flag"].as_str());
+    assert!(with_variables.clone().count() > 0 && with_variables.into_iter().all(|flag| flag == "true"));
+}
+
+#[test]
+fn stacks_of_threads_and_other_places() {
+    arrives(|event| {
+        event.exception.values[0].raw_stacktrace = odd_stack(3);
         event.threads.values.push(Thread {
             name: Some("main\0".to_owned()),
-            stacktrace: Some(stack.clone()),
-            raw_stacktrace: Some(raw.clone()),
+            stacktrace: odd_stack(3),
+            raw_stacktrace: odd_stack(3),
             ..Thread::default()
         });
-        event.stacktrace = Some(stack);
+        event.stacktrace = odd_stack(3);
     });
-    assert!(event["exception"]["values"][0]["stacktrace"]["frames"].as_array().is_some_and(|f| f.len() > 200));
+}
+
+#[test]
+fn an_event_whose_exceptions_alone_are_too_large_loses_what_is_least_missed() {
+    let event = arrives(|event| {
+        event.exception.values[0].stacktrace = odd_stack(250);
+        let exception = event.exception.values[0].clone();
+        event.exception.values.extend(std::iter::repeat_n(exception, 8));
+    });
+    let outermost = event["exception"]["values"].as_array().unwrap().last().unwrap();
+    assert_eq!(outermost["value"], "spoilt");
 }
 
 #[test]
@@ -159,10 +188,22 @@ fn contexts_with_fields_and_names_that_no_server_knows() {
     let event = arrives(|event| {
         let other = || BTreeMap::from([("made up".to_owned(), json!("x".repeat(10_000)))]);
         let mut context = |name: &str, context: Context| event.contexts.insert(name.to_owned(), context);
-        context("device", DeviceContext { name: Some("a".to_owned()), other: other(), ..Default::default() }.into());
-        context("os", OsContext { name: Some("Linux".to_owned()), other: other(), ..Default::default() }.into());
-        context("runtime", RuntimeContext { name: Some("rustc".to_owned()), other: other(), ..Default::default() }.into());
-        context("app", AppContext { app_name: Some("shop".to_owned()), other: other(), ..Default::default() }.into());
+        context(
+            "device",
+            DeviceContext { name: Some("a".to_owned()), other: other(), ..Default::default() }.into(),
+        );
+        context(
+            "os",
+            OsContext { name: Some("Linux".to_owned()), other: other(), ..Default::default() }.into(),
+        );
+        context(
+            "runtime",
+            RuntimeContext { name: Some("rustc".to_owned()), other: other(), ..Default::default() }.into(),
+        );
+        context(
+            "app",
+            AppContext { app_name: Some("shop".to_owned()), other: other(), ..Default::default() }.into(),
+        );
         context("shop", Context::Other(BTreeMap::from([("deep".to_owned(), nested(20))])));
         context("session", Context::Other(BTreeMap::from([("id".to_owned(), json!("s3cret"))])));
         context(
@@ -182,7 +223,9 @@ fn contexts_with_fields_and_names_that_no_server_knows() {
 
 #[test]
 fn requests_with_cookies_bodies_and_questions() {
-    for (cookies, query) in [("", ""), ("session=s3cret; theme=dark", "?"), ("flag", "??a=1"), ("a=1; flag", "a")] {
+    for (cookies, query) in
+        [("", ""), ("session=s3cret; theme=dark", "?"), ("flag", "??a=1"), ("a=1; flag", "a")]
+    {
         let event = arrives(move |event| {
             event.request = Some(Request {
                 cookies: Some(cookies.to_owned()),
@@ -201,20 +244,23 @@ fn requests_with_cookies_bodies_and_questions() {
 }
 
 #[test]
-fn events_without_a_message_of_a_strange_time_and_platform() {
-    use std::time::Duration;
+fn a_strange_time_and_an_unknown_platform() {
     let day = Duration::from_secs(24 * 60 * 60);
     for timestamp in [SystemTime::UNIX_EPOCH, SystemTime::now() + 365 * day, SystemTime::now() - 60 * day] {
-        let reporting = Reporting::start();
-        sentry::capture_event(Event {
-            timestamp,
-            platform: "rust".into(),
-            modules: BTreeMap::from([("serde\0".to_owned(), "1".to_owned())]),
-            ..Event::default()
+        arrives(move |event| {
+            event.timestamp = timestamp;
+            event.platform = "rust".into();
+            event.modules = BTreeMap::from([("serde\0".to_owned(), "1".to_owned())]);
         });
-        reporting.event();
-        assert_eq!(reporting.server.take_violations(), [""; 0], "{timestamp:?}");
     }
+}
+
+#[test]
+fn an_event_that_says_nothing_has_a_title() {
+    let reporting = Reporting::start();
+    sentry::capture_event(Event::default());
+    let title = reporting.event()["logentry"]["formatted"].clone();
+    assert!(title.as_str().is_some_and(|title| !title.is_empty()), "{title}");
 }
 
 #[test]

@@ -77,7 +77,8 @@ async fn an_event_of_the_sdk_inside_a_request_has_the_context_of_that_request() 
     assert_eq!(by_sdk["request"], by_report["request"]);
     assert_eq!(by_sdk["request"]["query_string"], "token=[Filtered]");
     assert_eq!(by_sdk["request"]["headers"]["authorization"], "[Filtered]");
-    let trace = |event: &serde_json::Value| event["contexts"]["trace"]["trace_id"].as_str().map(str::to_owned);
+    let trace =
+        |event: &serde_json::Value| event["contexts"]["trace"]["trace_id"].as_str().map(str::to_owned);
     assert!(trace(by_sdk).is_some());
     assert_eq!(trace(by_sdk), trace(by_report), "one request is one trace");
     assert_ne!(trace(by_sdk), trace(of("/orders/2", true)), "another request is another trace");
@@ -85,7 +86,8 @@ async fn an_event_of_the_sdk_inside_a_request_has_the_context_of_that_request() 
 
 #[test]
 fn a_transaction_of_the_sdk_passes_without_its_secrets() {
-    let reporting = Reporting::with(|config| config.client_options(|options| options.traces_sample_rate(1.0)));
+    let reporting =
+        Reporting::with(|config| config.client_options(|options| options.traces_sample_rate(1.0)));
     let transaction = sentry::start_transaction(TransactionContext::new("GET /checkout", "http.server"));
     let mut request = SdkRequest {
         url: "http://shop.example.com/checkout?token=s3cret".parse().ok(),
@@ -122,5 +124,9 @@ fn the_scope_of_the_sdk_reaches_reports() {
         || Report::new("no stock").tag("plan", "pro").send(),
     );
     let event = reporting.event();
-    assert_eq!((&event["tags"]["shelf"], &event["tags"]["plan"]), (&json!("7"), &json!("pro")), "a report wins");
+    assert_eq!(
+        (&event["tags"]["shelf"], &event["tags"]["plan"]),
+        (&json!("7"), &json!("pro")),
+        "a report wins"
+    );
 }

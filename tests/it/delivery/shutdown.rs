@@ -11,7 +11,7 @@ use crate::delivery::{PATIENCE, fail};
 use crate::fake::Answer;
 use crate::support::{Reporting, get};
 
-const TIMEOUT: Duration = Duration::from_millis(300);
+const TIMEOUT: Duration = Duration::from_millis(200);
 /// What the crate adds to the timeout at most.
 const SLACK: Duration = Duration::from_millis(200);
 
@@ -52,7 +52,7 @@ fn nothing_left_to_deliver_takes_no_time_to_end() {
 
 #[test]
 fn what_is_lost_at_the_end_is_returned() {
-    for events in [1, 2, 500] {
+    for events in [1, 500] {
         let reporting = hanging(Answer::Hang);
         for n in 0..events {
             fail(format!("event {n}"));

@@ -1,8 +1,5 @@
 //! Reporting that is switched off, and reporting without a server.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use axum::Router;
 use axum::routing::get as on_get;
 use faultwire::{Config, Report, ReportLayer};
@@ -11,7 +8,7 @@ use tower::ServiceExt;
 
 use crate::delivery::PATIENCE;
 use crate::fake::FakeServer;
-use crate::init::alone;
+use crate::init::{Log, alone};
 use crate::support::{event_id, get, turn};
 
 fn shop() -> Router {
@@ -25,6 +22,7 @@ fn shop() -> Router {
 #[tokio::test]
 async fn switched_off_nothing_is_recorded_and_http_stays_as_it_is() {
     let _turn = turn();
+    let before = faultwire::stats().captured;
     let server = FakeServer::start();
     let guard = Config::new().dsn(server.dsn()).enabled(false).init().unwrap();
     let busy = shop().oneshot(get("/busy")).await.unwrap();
@@ -35,37 +33,9 @@ async fn switched_off_nothing_is_recorded_and_http_stays_as_it_is() {
     assert!(panicked.unwrap_err().is_panic(), "a panic is the server's again");
     Report::new("nobody asks").send();
     assert!(guard.flush(PATIENCE));
-    assert_eq!((guard.stats().captured, faultwire::stats().captured), (0, 0));
+    assert_eq!((guard.stats().captured, faultwire::stats().captured), (0, before));
     let summary = guard.shutdown(PATIENCE);
     assert_eq!((summary.sent, summary.lost, server.connections()), (0, 0, 0));
-}
-
-/// Everything that is logged, as text.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    pub(crate) fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
-        use tracing_subscriber::prelude::*;
-        let log = self.clone();
-        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || log.clone());
-        tracing_subscriber::registry().with(layer)
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[test]
@@ -82,7 +52,7 @@ fn without_a_dsn_every_failure_is_a_line_in_the_log_and_nothing_is_sent() {
             assert!(response.status().is_server_error(), "{path}");
             event_id(&response)
         });
-        faultwire::sentry::capture_message("by the SDK, api_key=hunter2", faultwire::sentry::Level::Error);
+        sentry::capture_message("by the SDK, api_key=hunter2", sentry::Level::Error);
         assert!(guard.flush(PATIENCE));
         let text = log.text();
         for id in ids {

@@ -6,7 +6,11 @@ mod panics;
 mod sampling;
 mod takeover;
 
+use std::io;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use tracing_subscriber::prelude::*;
 
 /// Set in a process that was started by [`alone`].
 const ALONE: &str = "IT_ALONE";
@@ -34,6 +38,34 @@ pub(crate) fn run(name: &str, variables: &[(&str, &str)]) -> (bool, String) {
         }
     }
     let output = command.envs(variables.iter().copied()).output().unwrap();
-    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let text =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     (output.status.success(), text)
+}
+
+/// Everything that is logged, as text.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    pub(crate) fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
+        let log = self.clone();
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || log.clone());
+        tracing_subscriber::registry().with(layer)
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

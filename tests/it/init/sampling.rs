@@ -23,9 +23,9 @@ fn a_rate_of_a_half_sends_about_half_and_the_numbers_add_up() {
     const CAPTURED: usize = 400;
     // Six standard deviations: by chance it is more once in 500 million runs.
     let plausible = 140..=260;
-    let by_report = || drop(Report::new("sampled").send());
-    let by_sdk = || drop(sentry::capture_message("sampled", sentry::Level::Error));
-    for capture in [&by_report as &dyn Fn(), &by_sdk] {
+    let by_report = || Report::new("sampled").send().to_string();
+    let by_sdk = || sentry::capture_message("sampled", sentry::Level::Error).to_string();
+    for capture in [&by_report as &dyn Fn() -> String, &by_sdk] {
         let reporting = Reporting::with(|config| config.sample_rate(0.5));
         for _ in 0..CAPTURED {
             capture();

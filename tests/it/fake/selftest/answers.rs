@@ -193,6 +193,8 @@ fn refusal(dsn: &str) -> Option<ErrorKind> {
 #[test]
 #[should_panic(expected = "expected 1 events, but there are 2 events: [\"PaymentError: card refused\"")]
 fn one_event_too_many_is_noticed() {
+    // It panics, which a test that reports would report.
+    let _turn = crate::support::turn();
     let server = FakeServer::start();
     let _answers = [(); 2].map(|()| post(&server, &envelope(&good_event())));
     server.expect_only(1);
@@ -203,6 +205,7 @@ fn one_event_too_many_is_noticed() {
     expected = "a real server would not have kept what the fake server got:\n- `release` must be a text"
 )]
 fn an_untaken_violation_fails_the_test() {
+    let _turn = crate::support::turn();
     let server = FakeServer::start();
     let mut event = good_event();
     event["release"] = "feature/x".into();

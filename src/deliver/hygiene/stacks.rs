@@ -1,0 +1,54 @@
+//! Stacks: one frame that GlitchTip does not understand costs the whole stack, and it tells nobody.
+
+use serde_json::{Map, Value};
+
+use super::sizes::budget;
+use crate::record::truncated;
+
+const MAX_FRAMES: usize = 250;
+const MAX_FRAMES_WITH_VARIABLES: usize = 50;
+
+/// The stacks of an exception or a thread.
+pub(super) fn mend_stacks(owner: &mut Map<String, Value>) {
+    for stack in ["stacktrace", "raw_stacktrace"] {
+        if let Some(Value::Array(frames)) = owner.get_mut(stack).and_then(|stack| stack.get_mut("frames")) {
+            mend_frames(frames);
+        }
+    }
+}
+
+fn mend_frames(frames: &mut Vec<Value>) {
+    if let Some(over) = frames.len().checked_sub(MAX_FRAMES) {
+        // The outermost frames come first and matter least.
+        frames.drain(..over);
+    }
+    let without_variables = frames.len().saturating_sub(MAX_FRAMES_WITH_VARIABLES);
+    for (at, frame) in frames.iter_mut().enumerate() {
+        let Value::Object(frame) = frame else { continue };
+        if let Some(Value::String(function)) = frame.get_mut("function") {
+            *function = truncated(without_symbol_hash(function), 512).to_owned();
+        }
+        // GlitchTip drops the stack for a URL that it cannot parse.
+        let is_broken = |name: &str| name.starts_with("http") && name.parse::<url::Url>().is_err();
+        if frame.get("filename").and_then(Value::as_str).is_some_and(is_broken) {
+            frame.remove("filename");
+        }
+        if at < without_variables {
+            frame.remove("vars");
+        }
+        if let Some(Value::Object(vars)) = frame.get_mut("vars") {
+            for var in vars.values_mut().filter(|var| !var.is_string()) {
+                *var = Value::String(var.to_string());
+            }
+            budget(frame.get_mut("vars"), 2_048, 6);
+        }
+    }
+}
+
+/// `shop::main::h0123456789abcdef` differs in every build, and with it the issue on GlitchTip.
+pub(super) fn without_symbol_hash(function: &str) -> &str {
+    match function.rsplit_once("::h") {
+        Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => name,
+        _ => function,
+    }
+}
