@@ -3,8 +3,10 @@
 //! Run with `cargo run --example demo`. No server is needed: without `SENTRY_DSN` each failure is a line in
 //! the log. The demo first asks every failing route itself, then serves until Ctrl-C.
 //!
-//! `DEMO_ADDR` moves it (default 127.0.0.1:3000, port 0 takes a free one), `DEMO_DRIVE=0` leaves out the
-//! first requests.
+//! The inbox, at the address that is printed first, shows each failure as it happens.
+//!
+//! `DEMO_ADDR` moves the shop (default 127.0.0.1:3000), `DEMO_INBOX` the inbox (default 127.0.0.1:8970); port 0
+//! takes a free one. `DEMO_DRIVE=0` leaves out the first requests.
 #![expect(clippy::print_stdout, reason = "a program speaks to its user")]
 
 use std::net::SocketAddr;
@@ -24,7 +26,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     tracing_subscriber::registry().with(log.with_filter(LevelFilter::INFO)).init();
     let config = Config::from_env()?.fallback_release(concat!("demo@", env!("CARGO_PKG_VERSION")));
-    let guard = config.bodies(faultwire::config::Bodies::All).init()?;
+    let inbox = env_or("DEMO_INBOX", &env_or("FAULTWIRE_INBOX", "127.0.0.1:8970"));
+    let guard = config.bodies(faultwire::config::Bodies::All).inbox(inbox).init()?;
+    if let Some(addr) = guard.inbox() {
+        println!("inbox at http://{addr}");
+    }
 
     let app = shop::routes().layer(ReportLayer::new());
 

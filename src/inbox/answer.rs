@@ -14,8 +14,8 @@ const PAGE: &str = include_str!("inbox.html");
 
 /// On every answer. The hashes are those of the page's script and style; a test computes them anew.
 const HEADERS: &str = "Content-Security-Policy: default-src 'none'; \
-    script-src 'sha256-GWD6pHXpx4g7I1IU+XqlJZ/cvbjS/cw3O+kHla2Mlg8='; \
-    style-src 'sha256-N4kyAOuNIN/9llRx1nIFsWH3A1ttg01YNt5lBByOOpw='; \
+    script-src 'sha256-soW6DghXc9xfNUpIA77LQRxtO/7nashhmoRyT2eB4jA='; \
+    style-src 'sha256-ZbmPFBl6FMcsxM+0JppDdlwsi6dJVbes29UqEm8NMyY='; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'\r\n\
     X-Content-Type-Options: nosniff\r\n\
@@ -79,7 +79,6 @@ pub(super) fn refuse(to: impl Write, why: Refused) -> io::Result<()> {
         Refused::Method => ("405 Method Not Allowed\r\nAllow: GET", "The inbox is for reading.\n"),
         Refused::Unknown => ("404 Not Found", "There is only the page, /, and its stream, /events.\n"),
         Refused::TooLong => ("431 Request Header Fields Too Large", "The head of the request is too long.\n"),
-        Refused::Full => ("503 Service Unavailable", "Too many connections: close a tab.\n"),
     };
     whole(to, status, "text/plain; charset=utf-8", text)
 }

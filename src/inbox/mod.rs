@@ -16,13 +16,13 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use self::request::{Asked, Refused};
+use self::request::Asked;
 use self::store::Store;
 use crate::reporter;
 use crate::scrub::scrub_text;
 use crate::sink::Watcher;
 
-/// Connections at the same time, streams included; a browser opens up to six.
+/// Connections at the same time, streams included; a browser opens up to six. More are closed at once.
 const MAX_CONNECTIONS: usize = 32;
 /// A reader that takes nothing for this long is cut (twice this, if it took a part of a message before).
 const SLOWEST_READER: Duration = Duration::from_secs(2);
@@ -121,7 +121,6 @@ impl Server {
                 continue;
             };
             if Arc::strong_count(&connections) > MAX_CONNECTIONS {
-                drop(answer::refuse(&connection, Refused::Full));
                 continue;
             }
             let (server, counted) = (Arc::clone(&self), Arc::clone(&connections));

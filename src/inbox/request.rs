@@ -29,7 +29,6 @@ pub(super) enum Refused {
     Method,
     Unknown,
     TooLong,
-    Full,
 }
 
 /// Reads and judges a request.

@@ -81,6 +81,7 @@ fn a_dsn_in_the_place_of_another_setting_is_not_shown() {
         "FAULTWIRE_BODIES",
         "FAULTWIRE_BODY_LIMIT",
         "FAULTWIRE_SHUTDOWN_TIMEOUT",
+        "FAULTWIRE_INBOX",
     ] {
         let error = from(&[(variable, &dsn)]).unwrap_err();
         assert_eq!(error.variable(), variable);
