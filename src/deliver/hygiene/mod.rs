@@ -47,6 +47,7 @@ pub(super) fn mend(item: &mut Value) {
         title(event);
     }
     event.remove("stacktrace");
+    event.remove("template");
     tags(event);
     user(event);
     request(event);
@@ -168,15 +169,17 @@ fn user(event: &mut Map<String, Value>) {
     if user.get("ip_address").and_then(Value::as_str) == Some("{{auto}}") {
         user.remove("ip_address");
     }
-    let known = ["id", "username", "email", "ip_address", "data", "geo"];
-    let (kept, custom): (Map<_, _>, Map<_, _>) =
+    let known = ["id", "username", "email", "ip_address"];
+    let (kept, mut custom): (Map<_, _>, Map<_, _>) =
         std::mem::take(user).into_iter().partition(|(field, _)| known.contains(&field.as_str()));
     *user = kept;
+    match custom.remove("data") {
+        Some(Value::Object(data)) => custom.extend(data),
+        Some(other) => drop(custom.insert("data".to_owned(), other)),
+        None => {}
+    }
     if !custom.is_empty() {
-        match user.entry("data").or_insert_with(|| json!({})) {
-            Value::Object(data) => data.extend(custom),
-            other => *other = Value::Object(custom),
-        }
+        user.insert("data".to_owned(), Value::Object(custom));
     }
 }
 

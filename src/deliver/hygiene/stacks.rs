@@ -8,12 +8,14 @@ use crate::record::truncated;
 const MAX_FRAMES: usize = 250;
 const MAX_FRAMES_WITH_VARIABLES: usize = 50;
 
-/// The stacks of an exception or a thread.
+/// The stack of an exception or a thread.
 pub(super) fn mend_stacks(owner: &mut Map<String, Value>) {
-    for stack in ["stacktrace", "raw_stacktrace"] {
-        if let Some(Value::Array(frames)) = owner.get_mut(stack).and_then(|stack| stack.get_mut("frames")) {
-            mend_frames(frames);
-        }
+    // Sentry's schema has neither, and a strict Bugsink stores no event that has one.
+    owner.remove("raw_stacktrace");
+    let Some(Value::Object(stack)) = owner.get_mut("stacktrace") else { return };
+    stack.remove("frames_omitted");
+    if let Some(Value::Array(frames)) = stack.get_mut("frames") {
+        mend_frames(frames);
     }
 }
 
