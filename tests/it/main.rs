@@ -4,15 +4,22 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
     reason = "a test may fail loudly"
 )]
 
 mod api;
+mod bugsink;
+mod config;
 mod context;
+mod delivery;
 mod demo;
 mod fake;
 mod floors;
+mod inbox;
+mod init;
 mod layer;
+mod readme;
 mod report;
+mod servers;
 mod support;
+mod tls;
