@@ -28,6 +28,8 @@ pub(super) struct Active {
     pub(super) ignore: Option<Arc<Ignore>>,
     /// A panic that somebody further in caught.
     pub(super) panic: Option<Box<PanicInfo>>,
+    /// One failure, one event: what fails after that is a consequence.
+    pub(super) reported: bool,
 }
 
 impl Drop for Active {
@@ -101,7 +103,7 @@ impl Active {
         status: Option<StatusCode>,
     ) -> bool {
         let Some(reporter) = self.context.reporter() else { return false };
-        if self.ignores(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)) {
+        if self.reported || self.ignores(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)) {
             return false;
         }
         reporter.sink.accept(Record {
@@ -114,6 +116,7 @@ impl Active {
             context: self.context.clone(),
             hub: Some(self.hub.clone()),
         });
+        self.reported = true;
         true
     }
 

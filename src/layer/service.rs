@@ -65,7 +65,8 @@ where
             let _entered = context.enter(&hub);
             panics::guarded(|| self.inner.call(request))
         };
-        let active = Active { context, hub, ignore: self.ignore.clone(), panic: panics::seen() };
+        let active =
+            Active { context, hub, ignore: self.ignore.clone(), panic: panics::seen(), reported: false };
         match called {
             Ok(future) => ReportFuture::active(future, active),
             Err(caught) => ReportFuture::panicked(active, caught),

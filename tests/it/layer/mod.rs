@@ -146,6 +146,16 @@ async fn a_body_that_fails_after_the_headers_is_one_event_with_the_context() {
 }
 
 #[tokio::test]
+async fn a_500_whose_body_fails_too_is_one_event() {
+    let reporting = Reporting::start();
+    let app: Router = Router::new()
+        .route("/stream", on_get(async || (StatusCode::INTERNAL_SERVER_ERROR, stream().await)))
+        .layer(ReportLayer::new());
+    text(app.oneshot(get("/stream")).await.unwrap()).await.unwrap_err();
+    assert_eq!(exception(&reporting.event())["type"], "500 Internal Server Error");
+}
+
+#[tokio::test]
 async fn a_body_that_ends_well_makes_no_event() {
     let reporting = Reporting::start();
     let body = async || Body::from_stream(tokio_stream::iter([Ok::<_, Infallible>("a"), Ok("b")]));
