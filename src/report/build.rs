@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use sentry::Client;
 use sentry::protocol::{ClientSdkInfo, Event, Exception, Frame, Mechanism, ResponseContext, Stacktrace};
+use sentry::{Client, Hub};
 
 use crate::context::Facts;
 use crate::record::{Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, Record};
@@ -17,9 +17,12 @@ pub(crate) const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Builds the event and runs it through the SDK: scope, integrations, the application's `before_send`.
 /// `None` when one of those drops it.
 pub(crate) fn event(record: Record, settings: &Settings, client: &Client) -> Option<Event<'static>> {
-    let mut hub = record.hub.clone();
+    let hub = record.hub.clone();
     let (event, said) = assemble(record, settings);
-    let scope = hub.take().map(|hub| hub.configure_scope(|scope| scope.clone())).unwrap_or_default();
+    // The SDK shows a scope to its writers only, so the copy of the hub is written to: the request's own may
+    // still be in use by a task that outlives it.
+    let copy_of_scope = |hub| Hub::new_from_top(hub).configure_scope(|scope| scope.clone());
+    let scope = hub.as_ref().map(copy_of_scope).unwrap_or_default();
 
     // Hooks are the application's code. A panic in one costs what the hooks would have added, not the event.
     let without_hooks = event.clone();
