@@ -27,7 +27,7 @@ const MAX_CONNECTIONS: usize = 32;
 /// A reader that takes nothing for this long is cut (twice this, if it took a part of a message before).
 const SLOWEST_READER: Duration = Duration::from_secs(2);
 /// How long closing may take: streams write what is kept, the listener ends.
-const CLOSING: Duration = Duration::from_millis(500);
+const CLOSING: Duration = Duration::from_millis(100);
 
 /// The inboxes of this process. Initialisations that ask for the same address share one.
 static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
