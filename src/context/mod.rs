@@ -21,14 +21,13 @@ use serde_json::Value;
 
 pub use self::task::{InContext, WithContext};
 use crate::record::{
-    Breadcrumb, Details, Headers, Origin, RequestLine, RequestSnapshot, User, to_value, value_weight,
+    Breadcrumb, Details, Headers, MAX_SHORT, Origin, RequestLine, RequestSnapshot, User, short_text,
+    to_value, value_weight,
 };
 use crate::reporter::Reporter;
 
 /// At most this many tags, and this many values, are kept in one context.
 const MAX_ENTRIES: usize = 64;
-/// At most this many bytes of one value are kept.
-const MAX_VALUE: usize = 16 * 1024;
 /// At most this many breadcrumbs, and this many bytes of them, are kept; the oldest go first.
 const MAX_BREADCRUMBS: usize = 100;
 const MAX_BREADCRUMB_BYTES: usize = 64 * 1024;
@@ -134,7 +133,7 @@ impl Context {
 
     /// Sets a tag: a short searchable text (up to 200 characters). At most 64 are kept.
     pub fn tag(&self, key: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> &Self {
-        let (key, value) = (key.into(), value.to_string());
+        let (key, value) = (key.into(), short_text(value, MAX_SHORT));
         self.change(|facts| put(&mut facts.tags, key, value))
     }
 
@@ -144,12 +143,7 @@ impl Context {
     where
         T: serde::Serialize + ?Sized,
     {
-        let mut value = to_value(value);
-        let weight = value_weight(&value);
-        if weight > MAX_VALUE {
-            value = Value::String(format!("<left out: about {weight} bytes>"));
-        }
-        let name = name.into();
+        let (name, value) = (name.into(), to_value(value));
         self.change(|facts| put(&mut facts.data, name, value))
     }
 
@@ -280,6 +274,12 @@ impl Facts {
             let Some(oldest) = self.breadcrumbs.pop_front() else { break };
             self.breadcrumb_bytes = self.breadcrumb_bytes.saturating_sub(oldest.weight());
         }
+    }
+
+    /// Roughly what they occupy.
+    pub(crate) fn weight(&self) -> usize {
+        let data: usize = self.data.iter().map(|(_, value)| value_weight(value)).sum();
+        data.saturating_add(self.breadcrumb_bytes)
     }
 
     /// Adds what a report says; it wins over what was said before.

@@ -3,7 +3,7 @@
 //! ```text
 //! sink, SDK transport → queue → processing thread: build, hygiene, gate → outbox → senders → server
 //! ```
-//! Nothing is unbounded: the queue holds 2 048 items, the outbox 1 024 or 16 MiB. When the outbox is full
+//! Nothing is unbounded: the queue holds 2 048 items or 64 MiB, the outbox 1 024 or 16 MiB. When the outbox is full
 //! the processing thread waits, and the queue turns new records away, which is counted.
 
 mod gate;
@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use ::sentry::protocol::EnvelopeItem;
 use ::sentry::types::Uuid;
 use ::sentry::{Client, Envelope};
 
@@ -32,6 +33,7 @@ use crate::sink::{Intake, Watcher};
 use crate::stats::Counters;
 
 const MAX_QUEUED: usize = 2_048;
+const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
 const MAX_OUTBOX: usize = 1_024;
 const MAX_OUTBOX_BYTES: usize = 16 * 1024 * 1024;
 /// Nobody waits for longer than this.
@@ -65,6 +67,21 @@ enum Job {
     Sdk(Box<Envelope>, Ticket),
 }
 
+impl Job {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Record(record, _) => record.weight(),
+            Self::Sdk(envelope, _) => envelope.items().fold(SDK_EVENT, |weight, item| match item {
+                EnvelopeItem::Attachment(attachment) => weight.saturating_add(attachment.buffer.len()),
+                _ => weight,
+            }),
+        }
+    }
+}
+
+/// What an event of the SDK is taken to occupy: it cannot be weighed without being serialized.
+const SDK_EVENT: usize = 16 * 1024;
+
 /// One scrubbed item on its way to the server.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
@@ -87,7 +104,7 @@ impl Delivery {
         watchers: Vec<Arc<dyn Watcher>>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            queue: Queue::new(MAX_QUEUED, usize::MAX, |_| 0),
+            queue: Queue::new(MAX_QUEUED, MAX_QUEUED_BYTES, Job::weight),
             outbox: Queue::new(MAX_OUTBOX, MAX_OUTBOX_BYTES, |item: &Outgoing| item.payload.len()),
             progress: Arc::default(),
             counters,

@@ -22,7 +22,7 @@ pub(crate) use self::head::Headers;
 pub(crate) use self::labels::Origin;
 pub use self::labels::{EventId, Kind, Level};
 pub use self::said::{Breadcrumb, User};
-pub(crate) use self::said::{to_value, value_weight};
+pub(crate) use self::said::{MAX_SHORT, short_text, to_value, value_weight};
 use crate::context::{Context, Facts};
 
 /// Any error, boxed: what `?` and most of tower's middleware turn errors into.
@@ -151,6 +151,18 @@ pub(crate) struct Record {
     /// The hub that the failure happened under: its scope is the SDK's share of the context.
     pub(crate) hub: Option<Arc<sentry::Hub>>,
 }
+
+impl Record {
+    /// Roughly what it occupies, beside the error itself.
+    pub(crate) fn weight(&self) -> usize {
+        let data: usize = self.details.data.iter().map(|(_, value)| value_weight(value)).sum();
+        let facts = self.facts.as_ref().map_or(0, |facts| facts.weight());
+        data.saturating_add(facts).saturating_add(RECORD)
+    }
+}
+
+/// What a record occupies without what the application said: the snapshot, the scope, an error.
+const RECORD: usize = 4 * 1024;
 
 /// What is kept of a request until it succeeds. Nothing is formatted.
 #[derive(Debug)]

@@ -7,7 +7,14 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use super::Level;
+use super::{Level, truncated};
+
+/// At most this many bytes of one value are kept.
+const MAX_VALUE: usize = 16 * 1024;
+/// At most this many bytes of a message.
+const MAX_MESSAGE: usize = 16 * 1024;
+/// At most this many bytes of a tag or a user's field.
+pub(crate) const MAX_SHORT: usize = 1024;
 
 /// Who was affected. Fields set here are sent as they are: setting one is the application's decision.
 ///
@@ -27,13 +34,13 @@ impl User {
     /// A user known by the application's own id (sent up to 128 characters, Sentry's limit).
     #[must_use]
     pub fn id(id: impl fmt::Display) -> Self {
-        Self { id: Some(id.to_string()), ..Self::default() }
+        Self { id: Some(short_text(id, MAX_SHORT)), ..Self::default() }
     }
 
     /// Adds the name shown to people (up to 128 characters). Default: none.
     #[must_use]
     pub fn username(mut self, username: impl Into<String>) -> Self {
-        self.username = Some(username.into());
+        self.username = Some(short_text(username.into(), MAX_SHORT));
         self
     }
 
@@ -41,7 +48,7 @@ impl User {
     /// because it was set here.
     #[must_use]
     pub fn email(mut self, email: impl Into<String>) -> Self {
-        self.email = Some(email.into());
+        self.email = Some(short_text(email.into(), MAX_SHORT));
         self
     }
 }
@@ -71,7 +78,7 @@ impl Breadcrumb {
             timestamp: SystemTime::now(),
             level: Level::Info,
             category: None,
-            message: message.into(),
+            message: short_text(message.into(), MAX_MESSAGE),
             data: BTreeMap::new(),
         }
     }
@@ -90,14 +97,14 @@ impl Breadcrumb {
         self
     }
 
-    /// Adds a value. One that cannot be serialized is replaced by the reason.
+    /// Adds a value (up to 16 KiB). One that cannot be serialized is replaced by the reason.
     #[must_use]
     pub fn data<T: serde::Serialize + ?Sized>(mut self, name: impl Into<String>, value: &T) -> Self {
         self.data.insert(name.into(), to_value(value));
         self
     }
 
-    /// Roughly what it occupies, for the bound on a context's breadcrumbs.
+    /// Roughly what it occupies.
     pub(crate) fn weight(&self) -> usize {
         let data: usize =
             self.data.iter().map(|(key, value)| key.len().saturating_add(value_weight(value))).sum();
@@ -111,9 +118,22 @@ impl<T: Into<String>> From<T> for Breadcrumb {
     }
 }
 
-/// `value` as JSON; one that cannot be serialized is replaced by the reason.
+/// `value` as JSON. One that cannot be serialized, or is larger than 16 KiB, is replaced by the reason.
 pub(crate) fn to_value<T: serde::Serialize + ?Sized>(value: &T) -> Value {
-    serde_json::to_value(value).unwrap_or_else(|error| Value::String(format!("<not serializable: {error}>")))
+    match serde_json::to_value(value) {
+        Ok(value) => match value_weight(&value) {
+            weight if weight > MAX_VALUE => Value::String(format!("<left out: about {weight} bytes>")),
+            _ => value,
+        },
+        Err(error) => Value::String(format!("<not serializable: {error}>")),
+    }
+}
+
+/// The text, cut to more than servers keep of it.
+pub(crate) fn short_text(text: impl fmt::Display, max: usize) -> String {
+    let mut text = text.to_string();
+    text.truncate(truncated(&text, max).len());
+    text
 }
 
 /// Roughly what a value occupies. Counts without recursion, so that depth cannot hurt.

@@ -27,7 +27,9 @@ pub use crate::record::{Breadcrumb, EventId, Kind, Level};
 pub(crate) use problem::problem_json;
 
 use crate::context::{Context, current, put};
-use crate::record::{BoxError, Cause, Details, Mechanism, Origin, Record, User, to_value};
+use crate::record::{
+    BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, Record, User, short_text, to_value,
+};
 use crate::reporter::{self, ErrorName};
 
 /// The name of the header that carries an event's id.
@@ -129,11 +131,11 @@ impl Report {
 
     /// Adds a short searchable text (up to 200 characters); wins over the context's tag of that name.
     pub fn tag(self, key: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> Self {
-        let (key, value) = (key.into(), value.to_string());
+        let (key, value) = (key.into(), short_text(value, MAX_SHORT));
         self.say(|details| put(&mut details.tags, key, value))
     }
 
-    /// Adds a value of any shape. It is scrubbed like everything that leaves.
+    /// Adds a value of any shape (up to 16 KiB). It is scrubbed like everything that leaves.
     pub fn data<T: serde::Serialize + ?Sized>(self, name: impl Into<Cow<'static, str>>, value: &T) -> Self {
         let (name, value) = (name.into(), to_value(value));
         self.say(|details| put(&mut details.data, name, value))

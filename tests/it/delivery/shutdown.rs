@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get as on_get;
-use faultwire::ReportLayer;
+use faultwire::{Report, ReportLayer};
 use tower::ServiceExt;
 
 use crate::delivery::{PATIENCE, fail};
@@ -123,4 +123,18 @@ fn a_flood_blocks_nobody_and_adds_up() {
     assert_eq!(stats.dropped.total(), stats.dropped.queue_full);
     let summary = reporting.guard.shutdown(TIMEOUT);
     assert_eq!(summary.lost, FLOOD - stats.dropped.queue_full, "{stats:?}");
+}
+
+#[test]
+fn heavy_reports_are_bounded_by_what_they_weigh() {
+    let reporting = hanging(Answer::Hang);
+    let kibibytes = "x".repeat(15 * 1024);
+    for _ in 0..300 {
+        let report =
+            (0..64).fold(Report::new("heavy"), |report, n| report.data(format!("part {n}"), &kibibytes));
+        report.send();
+    }
+    // 300 of nearly a MiB each: 64 MiB fit into the queue, 16 into the outbox, and a few are under way.
+    let dropped = reporting.guard.stats().dropped.queue_full;
+    assert!(dropped > 150, "only {dropped} of 300 were turned away");
 }
