@@ -1,4 +1,5 @@
 //! The end of a process, and a server that never answers: the application goes on, and what is lost is counted.
+#![expect(clippy::print_stdout, reason = "figures, shown with --nocapture")]
 
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,7 @@ fn dropping_the_guard_takes_no_longer_than_it_may() {
             let started = Instant::now();
             drop(reporting.guard);
             let took = started.elapsed();
+            println!("{answer:?}, {events} events, {TIMEOUT:?} allowed: dropped in {took:?}");
             assert!(took >= TIMEOUT, "{answer:?}, {events} events: the server got no time, {took:?}");
             assert!(took <= TIMEOUT + SLACK, "{answer:?}, {events} events: {took:?}");
         }
@@ -93,12 +95,15 @@ async fn a_panic_is_answered_at_once_whatever_the_server_does() {
             Some(answer) => reporting.server.answer(answer.clone()),
             None => reporting.server.stop(),
         }
+        let mut slowest = Duration::ZERO;
         for _ in 0..10 {
             let started = Instant::now();
             let response = app.clone().oneshot(get("/panic")).await.unwrap();
             assert_eq!(response.status(), 500);
-            assert!(started.elapsed() < Duration::from_secs(1), "{answer:?}: {:?}", started.elapsed());
+            slowest = slowest.max(started.elapsed());
         }
+        println!("{answer:?}: ten panics, the slowest answered in {slowest:?}");
+        assert!(slowest < Duration::from_secs(1), "{answer:?}: {slowest:?}");
         assert_eq!(reporting.guard.stats().captured, 10);
         drop(reporting.guard);
     }
