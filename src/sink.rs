@@ -4,9 +4,40 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use crate::record::{EventId, Record};
+use http::StatusCode;
+
+use crate::context::{Context, Facts};
+use crate::record::{Details, EventId, Mechanism, Origin, value_weight};
 use crate::stats::Counters;
+
+/// One failure, on its way from the failing thread to ours.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) details: Box<Details>,
+    pub(crate) timestamp: SystemTime,
+    pub(crate) mechanism: Mechanism,
+    pub(crate) origin: Origin,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) context: Context,
+    /// What the context held when the failure happened.
+    pub(crate) facts: Option<Arc<Facts>>,
+    /// The hub that the failure happened under: its scope is the SDK's share of the context.
+    pub(crate) hub: Option<Arc<sentry::Hub>>,
+}
+
+impl Record {
+    /// Roughly what it occupies, beside the error itself.
+    pub(crate) fn weight(&self) -> usize {
+        let data: usize = self.details.data.iter().map(|(_, value)| value_weight(value)).sum();
+        let facts = self.facts.as_ref().map_or(0, |facts| facts.weight());
+        data.saturating_add(facts).saturating_add(RECORD)
+    }
+}
+
+/// What a record occupies without what the application said: the snapshot, the scope, an error.
+const RECORD: usize = 4 * 1024;
 
 /// What stands behind the door: a bounded queue. `put` never blocks; it says whether there was room.
 pub(crate) trait Intake: Send + Sync {

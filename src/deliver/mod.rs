@@ -26,10 +26,9 @@ pub(crate) use self::hygiene::{mended_environment, mended_release};
 use self::queue::{Progress, Queue, Ticket};
 use self::sentry::{Destination, Outcome};
 pub(crate) use self::transport::SdkTransport;
-use crate::record::Record;
 use crate::report::build;
 use crate::reporter::{self, Reporter};
-use crate::sink::{Intake, Watcher};
+use crate::sink::{Intake, Record, Watcher};
 use crate::stats::Counters;
 
 const MAX_QUEUED: usize = 2_048;

@@ -14,12 +14,11 @@ use sentry::Hub;
 use super::{Ignore, RequestInfo, body};
 use crate::context::Context;
 use crate::panics::{self, Caught};
-use crate::record::{
-    BoxError, Cause, Details, EventId, Link, Mechanism, Origin, PanicInfo, Record, RequestSnapshot,
-};
+use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, PanicInfo, RequestSnapshot};
 use crate::report::response::take_travelling;
 use crate::report::{EVENT_ID_HEADER, Report, chain, problem_json};
 use crate::reporter::ErrorName;
+use crate::sink::Record;
 
 /// What the layer knows of a running request.
 pub(super) struct Active {

@@ -1,7 +1,6 @@
-//! What the failing thread leaves behind: a [`Record`], and the plain types it is made of.
+//! What the failing thread knows, as plain data: the error and its details, the request, what was said.
 //!
-//! Everything here is data. A record is filled with what only the failing thread knows (the error, its
-//! location, the context, the SDK's scope) and becomes an event on our own thread (`report::build`).
+//! It goes through the `sink` in a record and becomes an event on our own thread (`report::build`).
 
 mod head;
 mod labels;
@@ -11,9 +10,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::SystemTime;
 
 use http::{Method, StatusCode, Uri};
 use serde_json::Value;
@@ -23,7 +20,6 @@ pub(crate) use self::labels::Origin;
 pub use self::labels::{EventId, Kind, Level};
 pub use self::said::{Breadcrumb, User};
 pub(crate) use self::said::{MAX_SHORT, short_text, to_value, value_weight};
-use crate::context::{Context, Facts};
 
 /// Any error, boxed: what `?` and most of tower's middleware turn errors into.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -136,33 +132,6 @@ pub(crate) struct Mechanism {
     pub(crate) name: &'static str,
     pub(crate) handled: bool,
 }
-
-/// One failure, on its way from the failing thread to ours.
-#[derive(Debug)]
-pub(crate) struct Record {
-    pub(crate) details: Box<Details>,
-    pub(crate) timestamp: SystemTime,
-    pub(crate) mechanism: Mechanism,
-    pub(crate) origin: Origin,
-    pub(crate) status: Option<StatusCode>,
-    pub(crate) context: Context,
-    /// What the context held when the failure happened.
-    pub(crate) facts: Option<Arc<Facts>>,
-    /// The hub that the failure happened under: its scope is the SDK's share of the context.
-    pub(crate) hub: Option<Arc<sentry::Hub>>,
-}
-
-impl Record {
-    /// Roughly what it occupies, beside the error itself.
-    pub(crate) fn weight(&self) -> usize {
-        let data: usize = self.details.data.iter().map(|(_, value)| value_weight(value)).sum();
-        let facts = self.facts.as_ref().map_or(0, |facts| facts.weight());
-        data.saturating_add(facts).saturating_add(RECORD)
-    }
-}
-
-/// What a record occupies without what the application said: the snapshot, the scope, an error.
-const RECORD: usize = 4 * 1024;
 
 /// What is kept of a request until it succeeds. Nothing is formatted.
 #[derive(Debug)]

@@ -6,9 +6,10 @@ use sentry::protocol::{ClientSdkInfo, Event, Exception, Frame, Mechanism, Respon
 use sentry::{Client, Hub};
 
 use crate::context::Facts;
-use crate::record::{Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, Record};
+use crate::record::{Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place};
 use crate::report::{backtrace, chain, decorate, fingerprint};
 use crate::reporter::Settings;
+use crate::sink::Record;
 
 /// The name and version under which our events and envelopes go out.
 pub(crate) const SDK_NAME: &str = "sentry.rust.faultwire";

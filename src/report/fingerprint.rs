@@ -142,7 +142,7 @@ mod tests {
     fn files_are_the_same_on_every_machine() {
         assert_eq!(portable_file("src/main.rs"), "src/main.rs");
         assert_eq!(portable_file("/home/ada/shop/src/main.rs"), "src/main.rs");
-        let cached = "/home/ada/.cargo/registry/src/index.crates.io-19/sqlx-core-0.9.0/src/pool/mod.rs";
+        let cached = "/home/ada/.cargo/registry/src/index/sqlx-core-0.9.0/src/pool/mod.rs";
         assert_eq!(portable_file(cached), "sqlx-core/src/pool/mod.rs");
     }
 

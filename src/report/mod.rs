@@ -27,10 +27,9 @@ pub use crate::record::{Breadcrumb, EventId, Kind, Level};
 pub(crate) use problem::problem_json;
 
 use crate::context::{Context, current, put};
-use crate::record::{
-    BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, Record, User, short_text, to_value,
-};
+use crate::record::{BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, User, short_text, to_value};
 use crate::reporter::{self, ErrorName};
+use crate::sink::Record;
 
 /// The name of the header that carries an event's id.
 pub(crate) const EVENT_ID_HEADER: http::HeaderName = http::HeaderName::from_static("x-event-id");
