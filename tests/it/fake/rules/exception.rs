@@ -64,6 +64,12 @@ pub(super) const RULES: &[Rule] = &[
         otherwise: "the issue has no title",
     },
     Rule {
+        at: "exception[]",
+        holds: |exception| exception.get("raw_stacktrace").is_none(),
+        must: "have no `raw_stacktrace`",
+        otherwise: "Sentry's schema has none, and a strict Bugsink stores nothing",
+    },
+    Rule {
         at: "exception[].value",
         holds: Value::is_string,
         must: "be the message as a text",
@@ -96,8 +102,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// Where an event has stack traces.
-pub(super) const STACKS: &[&str] =
-    &["exception[].stacktrace", "exception[].raw_stacktrace", "threads[].stacktrace"];
+pub(super) const STACKS: &[&str] = &["exception[].stacktrace", "threads[].stacktrace"];
 
 /// Their paths begin at each of [`STACKS`].
 pub(super) const STACK: &[Rule] = &[
@@ -115,6 +120,12 @@ pub(super) const STACK: &[Rule] = &[
         },
         must: "have variables on at most 50 frames",
         otherwise: "Sentry's Relay removes those of the others",
+    },
+    Rule {
+        at: "",
+        holds: |stack| stack.get("frames_omitted").is_none(),
+        must: "have no `frames_omitted`",
+        otherwise: "Sentry's schema has another form of it, and a strict Bugsink stores nothing",
     },
     Rule {
         at: "frames[]",

@@ -88,12 +88,9 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         at: "request.cookies",
-        holds: |cookies| match cookies {
-            Value::String(pairs) => pairs.split(';').all(|pair| pair.contains('=')),
-            other => other.as_object().is_some_and(|cookies| cookies.values().all(Value::is_string)),
-        },
-        must: "be `name=value; ..`, or an object of texts",
-        otherwise: "GlitchTip drops the request, and Sentry's Relay cookies without a name",
+        holds: |cookies| cookies.as_object().is_some_and(|cookies| cookies.values().all(Value::is_string)),
+        must: "be an object of texts",
+        otherwise: "GlitchTip drops the request, and a strict Bugsink an event whose cookies are a text",
     },
     Rule {
         at: "request.env",

@@ -131,7 +131,6 @@ fn good_event() -> Value {
             "thread_id": 1,
             "mechanism": { "type": "generic", "handled": true },
             "stacktrace": stack,
-            "raw_stacktrace": stack,
         }] },
         "threads": { "values": [{ "id": 1, "stacktrace": stack }] },
         "breadcrumbs": { "values": [{
@@ -146,7 +145,7 @@ fn good_event() -> Value {
             "url": "http://shop.example/orders/7/pay",
             "method": "POST",
             "query_string": "retry=1",
-            "cookies": "session=[Filtered]; theme=[Filtered]",
+            "cookies": { "session": "[Filtered]", "theme": "[Filtered]" },
             "headers": { "Accept": "*/*" },
             "env": { "REMOTE_ADDR": "192.0.2.1" },
             "data": { "amount": 12 },
