@@ -165,7 +165,9 @@ impl Delivery {
             // What panics in here is the application's code: an error's destructor, an event processor.
             if catch_unwind(AssertUnwindSafe(|| self.process_one(job, builder))).is_err() {
                 self.counters.by_hook.add(1);
-                tracing::warn!(target: "faultwire", "an event was lost: the application's code panicked on it");
+                say(
+                    || tracing::warn!(target: "faultwire", "an event was lost: the application's code panicked on it"),
+                );
             }
         }
     }
@@ -204,12 +206,15 @@ impl Delivery {
             watcher.passed(item.kind, &item.payload);
         }
         if self.verbose {
-            tracing::info!(target: "faultwire", kind = item.kind, bytes = item.payload.len(), "captured {}", item.title);
+            let (kind, bytes) = (item.kind, item.payload.len());
+            say(|| tracing::info!(target: "faultwire", kind, bytes, "captured {}", item.title));
         }
         if self.destination.is_none() {
             self.counters.logged.add(1);
             if item.kind == "event" {
-                tracing::error!(target: "faultwire", "not sent, SENTRY_DSN is not set: {}", item.title);
+                say(
+                    || tracing::error!(target: "faultwire", "not sent, SENTRY_DSN is not set: {}", item.title),
+                );
             }
             return;
         }
@@ -227,34 +232,38 @@ impl Delivery {
             if self.closed.load(Ordering::Relaxed) {
                 return;
             }
+            let server = destination.name();
             match outcome {
                 Outcome::Accepted { hold } => {
                     self.counters.succeeded();
-                    if self.verbose {
-                        tracing::info!(target: "faultwire", "sent {}", item.title);
-                    }
                     if let Some(hold) = hold {
                         self.outbox.hold(hold);
                     }
+                    if self.verbose {
+                        say(|| tracing::info!(target: "faultwire", server, "sent {}", item.title));
+                    }
                 }
                 Outcome::Later { hold, why } => {
-                    tracing::warn!(
-                        target: "faultwire",
-                        server = destination.name(),
-                        "not delivered, next try in {hold:.1?}: {why}"
-                    );
                     item.attempts = item.attempts.saturating_add(1);
                     self.outbox.put_back(item, hold);
+                    say(
+                        || tracing::warn!(target: "faultwire", server, "not delivered, next try in {hold:.1?}: {why}"),
+                    );
                     self.counters.failed(why);
                 }
                 Outcome::Rejected { why } => {
-                    tracing::warn!(target: "faultwire", server = destination.name(), "refused {}: {why}", item.title);
-                    self.counters.failed(why);
                     self.counters.rejected.add(1);
+                    say(|| tracing::warn!(target: "faultwire", server, "refused {}: {why}", item.title));
+                    self.counters.failed(why);
                 }
             }
         }
     }
+}
+
+/// Writes to the log. What listens there is the application's code, and a panic in it must not end our thread.
+fn say(line: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(line));
 }
 
 impl Intake for Delivery {

@@ -15,6 +15,7 @@ use tower::ServiceExt;
 use tracing_subscriber::prelude::*;
 
 use crate::delivery::{PATIENCE, fail};
+use crate::fake::Answer;
 use crate::support::{Reporting, exception, get};
 
 type Hooked = Option<Event<'static>>;
@@ -236,6 +237,37 @@ fn an_error_whose_display_logs_and_a_hook_that_logs_do_not_deadlock() {
             });
             assert_eq!(finished.recv_timeout(PATIENCE).expect("a deadlock"), 500);
             reporting.events(3);
+        },
+    );
+}
+
+/// Panics on every line of ours that our threads write.
+struct PanicsOnOurs;
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for PanicsOnOurs {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let ours = thread::current().name().is_some_and(|name| name.starts_with("faultwire"));
+        assert!(!(ours && event.metadata().target() == "faultwire"), "a bug in the application's log");
+    }
+}
+
+#[test]
+fn a_log_that_panics_on_our_threads_costs_no_event_and_no_thread() {
+    crate::init::alone(
+        "delivery::hooks::a_log_that_panics_on_our_threads_costs_no_event_and_no_thread",
+        || {
+            let subscriber = tracing_subscriber::registry().with(PanicsOnOurs);
+            tracing::subscriber::set_global_default(subscriber).unwrap();
+            let reporting = Reporting::with(|config| config.debug(true));
+            // More than there are threads, each with lines for captured, not delivered and sent.
+            reporting.server.answer_next([500; 4].map(Answer::Status));
+            for n in 0..20 {
+                fail(format!("event {n}"));
+            }
+            reporting.events(20);
+            let stats = reporting.guard.stats();
+            assert_eq!((stats.sent, stats.dropped.total()), (20, 0));
+            assert_eq!(stats.captured, 20, "a panic on our threads is no event");
         },
     );
 }

@@ -293,17 +293,22 @@ async fn a_reader_who_does_not_read_holds_nothing_up_and_is_cut() {
     let kept = kept(addr);
     assert_eq!(kept.len(), 2_000);
 
-    std::thread::sleep(Duration::from_secs(5));
+    // It reads nothing; that it was cut shows when it can no longer write.
+    let began = Instant::now();
+    while asleep.write_all(b"x").is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(20), "it was not cut");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let mut part = vec![0; 1024 * 1024];
     let mut got = 0;
     loop {
         match asleep.read(&mut part) {
             Ok(0) => break,
             Ok(length) => got += length,
-            Err(error) => match error.kind() {
-                std::io::ErrorKind::ConnectionReset => break,
-                _ => panic!("it was not cut: {error} after {got} bytes"),
-            },
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "after {got} bytes");
+                break;
+            }
         }
     }
     assert!(got < 2_000 * note.len(), "cut after {got} bytes");
