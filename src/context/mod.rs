@@ -147,7 +147,7 @@ impl Context {
         self.change(|facts| put(&mut facts.data, name, value))
     }
 
-    /// Leaves a breadcrumb: a text or a [`Breadcrumb`](crate::report::Breadcrumb). The last 100, at most
+    /// Leaves a breadcrumb: a text or a [`Breadcrumb`]. The last 100, at most
     /// 64 KiB, are kept.
     pub fn breadcrumb(&self, breadcrumb: impl Into<Breadcrumb>) -> &Self {
         let breadcrumb = breadcrumb.into();

@@ -23,7 +23,7 @@
 //! Each request has its own [`Context`](crate::Context) and its own hub of the SDK, so that
 //! `sentry::configure_scope` in a handler stays in its request. The hub starts from the scope of the SDK's
 //! main hub. Calls of the SDK itself (`sentry::capture_message`) on threads that used the SDK before
-//! [`init`](crate::init), outside of any request, stay silent: that is the SDK's own rule.
+//! [`init()`](crate::init()), outside of any request, stay silent: that is the SDK's own rule.
 //!
 //! # Body types
 //!
