@@ -67,7 +67,11 @@ struct Guard;
 
 impl Guard {
     fn new() -> Self {
-        GUARDS.with(|guards| guards.set(guards.get().saturating_add(1)));
+        let outer = GUARDS.with(|guards| guards.replace(guards.get().saturating_add(1)));
+        if outer == 0 {
+            // What nobody asked for belongs to an earlier request.
+            HAS_SEEN.set(false);
+        }
         Self
     }
 }

@@ -10,6 +10,7 @@ use axum::routing::get as on_get;
 use faultwire::ReportLayer;
 use http::{Request, Response, StatusCode};
 use serde_json::json;
+use tokio_stream::StreamExt as _;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use super::shop;
@@ -144,4 +145,23 @@ async fn a_panic_under_grpc_is_status_13() {
     let event = reporting.event();
     assert_eq!(event["transaction"], "/shop.Orders/Get");
     assert_eq!(event["tags"].get("route.source"), None);
+}
+
+#[tokio::test]
+async fn a_panic_that_nobody_asked_about_is_not_blamed_on_the_next_request() {
+    let reporting = Reporting::start();
+    // A body that catches a panic of its own while it is polled, outside of any handler.
+    let body = async || {
+        Body::from_stream(tokio_stream::iter([()]).map(|()| {
+            let caught = std::panic::catch_unwind(|| panic!("dealt with"));
+            Ok::<_, Infallible>(if caught.is_err() { "fine" } else { "" })
+        }))
+    };
+    let app: Router = Router::new()
+        .route("/stream", on_get(body))
+        .route("/status", on_get(async || StatusCode::BAD_GATEWAY))
+        .layer(ReportLayer::new());
+    assert_eq!(text(app.clone().oneshot(get("/stream")).await.unwrap()).await.unwrap(), "fine");
+    app.oneshot(get("/status")).await.unwrap();
+    assert_eq!(exception(&reporting.event())["type"], "502 Bad Gateway");
 }
