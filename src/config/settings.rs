@@ -11,6 +11,7 @@ use ureq::tls::{Certificate, PemItem, parse_pem};
 use super::{Bodies, ClientOptionsFn, Config, ConfigError};
 use crate::deliver::{mended_environment, mended_release};
 use crate::reporter::Settings;
+use crate::scrub::scrub_text;
 
 const DEFAULT_BODY_LIMIT: usize = 8 * 1024;
 const MAX_BODY_LIMIT: usize = 1024 * 1024;
@@ -47,7 +48,8 @@ impl Config {
         let mut mend = |what: &str, given: String, mend: fn(&str) -> String| {
             let better = mend(&given);
             if better != given {
-                mended.push(format!("{what} {given:?} is sent as {better:?}"));
+                let note = format!("{what} {given:?} is sent as {better:?}");
+                mended.push(scrub_text(&note).unwrap_or(note));
             }
             better
         };

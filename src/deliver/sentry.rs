@@ -13,6 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use super::Outgoing;
 use super::post::{Answer, Poster};
 use crate::report::build::{SDK_NAME, SDK_VERSION};
+use crate::scrub::scrub_text;
 
 /// GlitchTip answers everybody 403 for 30 s after one request with a wrong key.
 const REFUSED_WAIT: Duration = Duration::from_secs(35);
@@ -66,7 +67,12 @@ impl Destination {
         };
         match self.poster.post(&self.url, &self.auth, &envelope) {
             Ok(answer) => outcome(&answer, item.attempts),
-            Err(error) => Outcome::Later { hold: backoff(item.attempts), why: error.to_string() },
+            Err(error) => {
+                let why = error.to_string();
+                // It may name a proxy, with its password.
+                let why = scrub_text(&why).unwrap_or(why);
+                Outcome::Later { hold: backoff(item.attempts), why }
+            }
         }
     }
 }

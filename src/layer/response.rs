@@ -18,6 +18,7 @@ use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, 
 use crate::report::response::take_travelling;
 use crate::report::{EVENT_ID_HEADER, Report, chain, problem_json};
 use crate::reporter::ErrorName;
+use crate::scrub::scrub_text;
 use crate::sink::Record;
 
 /// What the layer knows of a running request.
@@ -125,7 +126,8 @@ impl Active {
         match panics::guarded(|| ignore(&RequestInfo(request), status)) {
             Ok(ignored) => ignored,
             Err(caught) => {
-                tracing::warn!(target: "faultwire", "`ignore` panicked: {}", caught.info.message);
+                let message = scrub_text(&caught.info.message).unwrap_or(caught.info.message);
+                tracing::warn!(target: "faultwire", "`ignore` panicked: {message}");
                 false
             }
         }
