@@ -84,6 +84,8 @@ pub(crate) struct Facts {
     pub(crate) data: Vec<(Cow<'static, str>, Value)>,
     pub(crate) breadcrumbs: VecDeque<Breadcrumb>,
     breadcrumb_bytes: usize,
+    /// Tags and values that there was no room for; the event says how many.
+    pub(crate) left_out: usize,
 }
 
 /// The ids by which servers connect events of one request.
@@ -134,7 +136,10 @@ impl Context {
     /// Sets a tag: a short searchable text (up to 200 characters). At most 64 are kept.
     pub fn tag(&self, key: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> &Self {
         let (key, value) = (key.into(), short_text(value, MAX_SHORT));
-        self.change(|facts| put(&mut facts.tags, key, value))
+        self.change(|facts| {
+            let kept = put(&mut facts.tags, key, value);
+            facts.count(kept);
+        })
     }
 
     /// Sets a value of any shape (up to 16 KiB), shown with the event. At most 64 are kept. It is scrubbed
@@ -144,7 +149,10 @@ impl Context {
         T: serde::Serialize + ?Sized,
     {
         let (name, value) = (name.into(), to_value(value));
-        self.change(|facts| put(&mut facts.data, name, value))
+        self.change(|facts| {
+            let kept = put(&mut facts.data, name, value);
+            facts.count(kept);
+        })
     }
 
     /// Leaves a breadcrumb: a text or a [`Breadcrumb`]. The last 100, at most
@@ -267,6 +275,10 @@ impl Drop for Inner {
 }
 
 impl Facts {
+    fn count(&mut self, kept: bool) {
+        self.left_out = self.left_out.saturating_add(usize::from(!kept));
+    }
+
     fn push(&mut self, breadcrumb: Breadcrumb) {
         self.breadcrumb_bytes = self.breadcrumb_bytes.saturating_add(breadcrumb.weight());
         self.breadcrumbs.push_back(breadcrumb);
@@ -287,24 +299,31 @@ impl Facts {
         if let Some(user) = details.user.take() {
             self.user = Some(user);
         }
+        self.left_out = self.left_out.saturating_add(details.left_out);
         for (key, value) in details.tags.drain(..) {
-            put(&mut self.tags, key, value);
+            let kept = put(&mut self.tags, key, value);
+            self.count(kept);
         }
         for (name, value) in details.data.drain(..) {
-            put(&mut self.data, name, value);
+            let kept = put(&mut self.data, name, value);
+            self.count(kept);
         }
     }
 }
 
-/// Replaces the entry of that name or adds one, as long as there is room.
-pub(crate) fn put<V>(entries: &mut Vec<(Cow<'static, str>, V)>, name: Cow<'static, str>, value: V) {
+/// Replaces the entry of that name or adds one; false when there is no room. It never logs: it runs under a
+/// context's lock, and what listens to the log may use that context.
+#[must_use]
+pub(crate) fn put<V>(entries: &mut Vec<(Cow<'static, str>, V)>, name: Cow<'static, str>, value: V) -> bool {
     if let Some((_, existing)) = entries.iter_mut().find(|(existing, _)| *existing == name) {
         *existing = value;
-    } else if entries.len() < MAX_ENTRIES {
-        entries.push((name, value));
-    } else {
-        tracing::debug!(target: "faultwire", %name, "left out: {MAX_ENTRIES} entries are the most");
+        return true;
     }
+    let has_room = entries.len() < MAX_ENTRIES;
+    if has_room {
+        entries.push((name, value));
+    }
+    has_room
 }
 
 /// Looks at the current context. `None` while the thread ends.

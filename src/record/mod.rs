@@ -89,6 +89,8 @@ pub(crate) struct Details {
     pub(crate) user: Option<User>,
     pub(crate) tags: Vec<(Cow<'static, str>, String)>,
     pub(crate) data: Vec<(Cow<'static, str>, Value)>,
+    /// Tags and values that there was no room for.
+    pub(crate) left_out: usize,
     pub(crate) fingerprint: Option<Vec<String>>,
     pub(crate) edit: Option<EditEvent>,
 }
@@ -110,6 +112,7 @@ impl Details {
             user: None,
             tags: Vec::new(),
             data: Vec::new(),
+            left_out: 0,
             fingerprint: None,
             edit: None,
         }

@@ -58,6 +58,9 @@ pub(crate) fn facts(event: &mut Event<'static>, facts: &Facts) {
     }
     event.tags.extend(facts.tags.iter().map(|(key, value)| (key.to_string(), value.clone())));
     event.extra.extend(facts.data.iter().map(|(name, value)| (name.to_string(), value.clone())));
+    if facts.left_out > 0 {
+        event.tags.insert("faultwire.no_room".to_owned(), facts.left_out.to_string());
+    }
     if !facts.breadcrumbs.is_empty() {
         event.breadcrumbs.values.extend(facts.breadcrumbs.iter().map(|crumb| Breadcrumb {
             timestamp: crumb.timestamp,

@@ -131,13 +131,19 @@ impl Report {
     /// Adds a short searchable text (up to 200 characters); wins over the context's tag of that name.
     pub fn tag(self, key: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> Self {
         let (key, value) = (key.into(), short_text(value, MAX_SHORT));
-        self.say(|details| put(&mut details.tags, key, value))
+        self.say(|details| {
+            let kept = put(&mut details.tags, key, value);
+            details.left_out = details.left_out.saturating_add(usize::from(!kept));
+        })
     }
 
     /// Adds a value of any shape (up to 16 KiB). It is scrubbed like everything that leaves.
     pub fn data<T: serde::Serialize + ?Sized>(self, name: impl Into<Cow<'static, str>>, value: &T) -> Self {
         let (name, value) = (name.into(), to_value(value));
-        self.say(|details| put(&mut details.data, name, value))
+        self.say(|details| {
+            let kept = put(&mut details.data, name, value);
+            details.left_out = details.left_out.saturating_add(usize::from(!kept));
+        })
     }
 
     /// What makes two failures one issue. Default: kind, type, message without what varies, source file.
@@ -205,6 +211,7 @@ impl Report {
             user: said.user.clone(),
             tags: said.tags.clone(),
             data: said.data.clone(),
+            left_out: said.left_out,
             fingerprint: said.fingerprint.clone(),
             ..Details::new(Cause::Chain(links))
         })

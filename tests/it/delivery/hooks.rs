@@ -241,6 +241,37 @@ fn an_error_whose_display_logs_and_a_hook_that_logs_do_not_deadlock() {
     );
 }
 
+/// Sets something in the context for every line of the log, as layers do that copy fields.
+struct Tagging;
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Tagging {
+    fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        faultwire::current().tag("logged", "yes");
+    }
+}
+
+#[test]
+fn a_log_that_uses_the_context_is_never_called_under_its_lock() {
+    crate::init::alone("delivery::hooks::a_log_that_uses_the_context_is_never_called_under_its_lock", || {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Tagging)).unwrap();
+        let reporting = Reporting::start();
+        let (done, finished) = mpsc::channel();
+        thread::spawn(move || {
+            async fn full() -> Result<(), Report> {
+                for n in 0..100 {
+                    faultwire::current().tag(format!("tag{n}"), n);
+                }
+                Err(Report::new("there is no room"))
+            }
+            let app: Router = Router::new().route("/", on_get(full)).layer(ReportLayer::new());
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            done.send(runtime.block_on(app.oneshot(get("/"))).unwrap().status()).unwrap();
+        });
+        assert_eq!(finished.recv_timeout(PATIENCE).expect("a deadlock"), 500);
+        assert_eq!(reporting.event()["tags"]["faultwire.no_room"], "36", "what was left out is said");
+    });
+}
+
 /// Panics on every line of ours that our threads write.
 struct PanicsOnOurs;
 
