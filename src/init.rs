@@ -19,6 +19,7 @@ use crate::inbox::{About, Inbox};
 use crate::panics;
 use crate::report::decorate;
 use crate::reporter::{self, Reporter, Settings};
+use crate::scrub;
 use crate::sink::{Intake, Sink};
 use crate::stats::{Counters, Stats};
 
@@ -76,6 +77,7 @@ impl Config {
 
 fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     let Resolved { dsn, roots, bodies, body_limit, shutdown_timeout, settings, mended, .. } = &resolved;
+    scrub::install(resolved.scrubber.clone());
     for mended in mended {
         tracing::warn!(target: "faultwire", "{mended}");
     }

@@ -27,4 +27,5 @@ pub use init::{Guard, ShutdownSummary, init, stats};
 pub use layer::ReportLayer;
 pub use record::{BoxError, EventId, Kind, User};
 pub use report::Report;
+pub use scrub::{Scrubber, Sensitive, redacted, scrubber};
 pub use stats::{Dropped, Stats};

@@ -1,6 +1,7 @@
 //! Every option: its environment variable, its default, and what is wrong with a value. Nothing is swallowed.
 
 mod error;
+mod scrubbing;
 mod settings;
 
 use std::any::type_name;
@@ -20,6 +21,7 @@ pub(crate) use settings::Resolved;
 
 pub use crate::reporter::Bodies;
 use crate::reporter::ErrorName;
+use crate::scrub::Rules;
 
 /// Variables in which platforms say what is running, in the order in which they are asked.
 /// (Kamal, Heroku, Render, Cloud Run, Fly.)
@@ -55,6 +57,7 @@ pub struct Config {
     ca_file: Option<PathBuf>,
     inbox: Option<SocketAddr>,
     error_names: Vec<ErrorName>,
+    scrubbing: Rules,
     client_options: Option<ClientOptionsFn>,
     first_error: Option<ConfigError>,
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use sentry::types::{Dsn, ParseDsnError};
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
-use super::{Bodies, ClientOptionsFn, Config, ConfigError};
+use super::{Bodies, ClientOptionsFn, Config, ConfigError, scrubbing};
 use crate::deliver::{mended_environment, mended_release};
 use crate::reporter::Settings;
-use crate::scrub::scrub_text;
+use crate::scrub::Scrubber;
 
 const DEFAULT_BODY_LIMIT: usize = 8 * 1024;
 const MAX_BODY_LIMIT: usize = 1024 * 1024;
@@ -33,6 +33,7 @@ pub(crate) struct Resolved {
     pub(crate) roots: Option<Vec<Certificate<'static>>>,
     pub(crate) inbox: Option<SocketAddr>,
     pub(crate) client_options: Option<ClientOptionsFn>,
+    pub(crate) scrubber: Scrubber,
     pub(crate) settings: Settings,
     /// What had to be changed so that servers take it.
     pub(crate) mended: Vec<String>,
@@ -44,12 +45,13 @@ impl Config {
         if let Some(error) = self.first_error {
             return Err(error);
         }
+        let scrubber = scrubbing::scrubber(self.scrubbing, std::env::vars_os())?;
         let mut mended = Vec::new();
         let mut mend = |what: &str, given: String, mend: fn(&str) -> String| {
             let better = mend(&given);
             if better != given {
                 let note = format!("{what} {given:?} is sent as {better:?}");
-                mended.push(scrub_text(&note).unwrap_or(note));
+                mended.push(scrubber.text(&note).into_owned());
             }
             better
         };
@@ -75,6 +77,7 @@ impl Config {
             roots: self.ca_file.as_deref().map(roots).transpose()?,
             inbox: self.inbox,
             client_options: self.client_options,
+            scrubber,
             settings: Settings {
                 sample_rate: self.sample_rate.unwrap_or(1.0),
                 error_names: self.error_names,

@@ -5,38 +5,60 @@
 use ::sentry::protocol::{EnvelopeItem, Event};
 use ::sentry::types::Uuid;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Outgoing, hygiene};
-use crate::scrub::scrub_event;
+use crate::scrub::{Removed, Scrubber};
 
 /// Lets an event through. `None` if it cannot be serialized.
-pub(super) fn event(event: Event<'static>) -> Option<Outgoing> {
-    pass("event", Some(event.event_id), &event)
+pub(super) fn event(event: Event<'static>, scrubber: &Scrubber) -> Option<Outgoing> {
+    pass("event", Some(event.event_id), &event, scrubber)
 }
 
 /// Lets an item of the SDK through. `None` for what is never sent: attachments, sessions, raw bytes.
-pub(super) fn item(item: EnvelopeItem) -> Option<Outgoing> {
+pub(super) fn item(item: EnvelopeItem, scrubber: &Scrubber) -> Option<Outgoing> {
     match item {
-        EnvelopeItem::Event(boxed) => event(*boxed),
+        EnvelopeItem::Event(boxed) => event(*boxed, scrubber),
         EnvelopeItem::Transaction(transaction) => {
-            pass("transaction", Some(transaction.event_id), &transaction)
+            pass("transaction", Some(transaction.event_id), &transaction, scrubber)
         }
-        EnvelopeItem::MonitorCheckIn(check_in) => pass("check_in", None, &check_in),
+        EnvelopeItem::MonitorCheckIn(check_in) => pass("check_in", None, &check_in, scrubber),
         _ => None,
     }
 }
 
-fn pass<T: Serialize>(kind: &'static str, event_id: Option<Uuid>, item: &T) -> Option<Outgoing> {
-    let mut value = serde_json::to_value(item).ok()?;
-    // Before anything is cut, so that no half of a secret is left that nobody recognises; and after, because
-    // mending makes new texts.
-    scrub_event(&mut value);
+fn pass<T: Serialize>(
+    kind: &'static str,
+    event_id: Option<Uuid>,
+    item: &T,
+    scrubber: &Scrubber,
+) -> Option<Outgoing> {
+    // Before anything is cut, so that no half of a secret is left that nobody recognises.
+    let (scrubbed, removed) = match scrubber.item(&serde_json::to_vec(item).ok()?) {
+        (Some(scrubbed), removed) => (serde_json::from_slice(&scrubbed).ok()?, removed),
+        (None, removed) => (serde_json::to_value(item).ok()?, removed),
+    };
+    let mut value: Value = scrubbed;
+    if !removed.is_empty() {
+        note(&mut value, &removed);
+    }
     hygiene::mend(&mut value);
-    scrub_event(&mut value);
     hygiene::fit(&mut value);
+    // Mending makes new texts, so the bytes that leave are looked at once more.
     let payload = serde_json::to_vec(&value).ok()?;
-    Some(Outgoing { event_id, kind, payload, title: title(kind, &value), attempts: 0, _ticket: None })
+    let payload = scrubber.item(&payload).0.unwrap_or(payload);
+    let title = scrubber.text(&title(kind, &value)).into_owned();
+    Some(Outgoing { event_id, kind, payload, title, attempts: 0, _ticket: None })
+}
+
+/// Says on the item what was removed from it, and by which rule: no values, so that who misses something can see
+/// why it is not there.
+fn note(item: &mut Value, removed: &Removed) {
+    let Value::Object(fields) = item else { return };
+    if let Value::Object(contexts) = fields.entry("contexts").or_insert_with(|| Value::Object(Map::new())) {
+        contexts.insert("filtered".to_owned(), Value::Object(removed.counts()));
+    }
+    fields.insert("_meta".to_owned(), removed.meta());
 }
 
 /// `OrderError: no such table (GET /orders/{id}, 0af7651916cd43dd8448eb211c80319c)`.

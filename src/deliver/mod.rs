@@ -28,6 +28,7 @@ use self::sentry::{Destination, Outcome};
 pub(crate) use self::transport::SdkTransport;
 use crate::report::build;
 use crate::reporter::{self, Reporter};
+use crate::scrub::scrubber;
 use crate::sink::{Intake, Record, Watcher};
 use crate::stats::Counters;
 
@@ -177,14 +178,14 @@ impl Delivery {
             Job::Record(record, ticket) => {
                 let Some(reporter) = builder.reporter.upgrade() else { return };
                 match build::event(record, &reporter.settings, &builder.client) {
-                    Some(event) => self.hand_over(gate::event(event), ticket),
+                    Some(event) => self.hand_over(gate::event(event, &scrubber()), ticket),
                     None => self.counters.by_hook.add(1),
                 }
             }
             Job::Sdk(envelope, ticket) => {
                 let mut ticket = Some(ticket);
                 for item in envelope.into_items() {
-                    match (gate::item(item), ticket.take()) {
+                    match (gate::item(item, &scrubber()), ticket.take()) {
                         (Some(item), Some(ticket)) => self.hand_over(Some(item), ticket),
                         (Some(item), None) => self.hand_over(Some(item), self.progress.ticket()),
                         (None, unused) => {

@@ -1,167 +1,178 @@
-//! What is a secret and how it is masked. The gate (`deliver`) runs this over everything that leaves.
+//! What is a secret, and how it is masked. The gate (`deliver`) runs this over everything that leaves.
 //!
-//! This is the first form: names of keys in JSON, forms and query strings, and in `name=value` pairs,
-//! credentials and URLs inside texts.
+//! Names of keys (`keys`) decide for values in JSON, forms, queries, cookies, XML and `name=value` in texts; the
+//! shape of a value (`text` and the modules it asks) decides everywhere else. `json` reads bytes and needs no valid
+//! document, so the same pass serves bodies that were cut and the items that leave (`event`).
+//!
+//! ```text
+//! body ─ by content type ─┬─ json ─┬─ text ─┬─ pairs ─ keys ─ secrets
+//!                         ├─ form ─┤        ├─ numbers · tokens · urls · rows
+//! item ─ event ─ json ────┤        │        └─ told (known secrets, patterns)
+//! text ───────────────────┴─ xml ──┘
+//! ```
 
+mod body;
+mod escapes;
+mod event;
+mod fold;
 mod form;
+mod found;
 mod json;
+mod keys;
+mod multipart;
+mod numbers;
+mod pairs;
+mod places;
+mod rows;
 mod secrets;
+mod sensitive;
+mod spans;
 mod text;
+mod tokens;
+mod told;
+mod urls;
+mod xml;
 
-pub(crate) use form::scrub_query;
-pub(crate) use json::scrub_event;
-pub(crate) use text::scrub_text;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
+pub(crate) use self::event::Removed;
+pub(crate) use self::found::Found;
+use self::keys::{Keys, Meaning};
+pub use self::sensitive::{Sensitive, redacted};
+use self::told::Told;
 
 /// What stands for a secret. Servers know exactly this text; another one is scrubbed again by Sentry.
 pub(crate) const MASK: &str = "[Filtered]";
 
+/// What the application says about secrets.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// Whether personal data is masked where it is found.
+    pub(crate) personal: bool,
+    pub(crate) keys: Vec<String>,
+    pub(crate) allowed: Vec<String>,
+    pub(crate) patterns: Vec<String>,
+    /// Values that never leave.
+    pub(crate) secrets: Vec<String>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            personal: true,
+            keys: Vec::new(),
+            allowed: Vec::new(),
+            patterns: Vec::new(),
+            secrets: Vec::new(),
+        }
+    }
+}
+
+/// Masks secrets: what everything that leaves has passed. See [`scrubber`].
+///
+/// A secret is the value of a key that is called like one (`password`, `api_key`, `sessionId`), and what shows that
+/// it is one wherever it stands: card numbers, bank accounts, tokens of services, private keys, credentials in URLs,
+/// e-mail addresses. It becomes exactly `[Filtered]`, and what stands next to it stays.
+#[derive(Clone)]
+pub struct Scrubber {
+    keys: Keys,
+    told: Told,
+    personal: bool,
+}
+
+impl Scrubber {
+    pub(crate) fn new(rules: &Rules) -> Result<Self, regex::Error> {
+        let mut scrubber = Self::with(rules.personal);
+        rules.keys.iter().for_each(|key| scrubber.keys.add(key));
+        rules.allowed.iter().for_each(|key| scrubber.keys.allow(key));
+        scrubber.told = Told::new(&rules.secrets, &rules.patterns)?;
+        Ok(scrubber)
+    }
+
+    fn with(personal: bool) -> Self {
+        Self { keys: Keys::new(personal), told: Told::default(), personal }
+    }
+
+    /// A text without its secrets: a message, a line of a log, JSON. It takes time in proportion to its length.
+    ///
+    /// # Example
+    /// ```
+    /// let text = faultwire::scrubber().text("login failed: password=hunter2, user=ada").into_owned();
+    /// assert_eq!(text, "login failed: password=[Filtered], user=ada");
+    /// ```
+    #[must_use]
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.any(text.as_bytes(), &mut Found::default()) {
+            None => Cow::Borrowed(text),
+            Some(scrubbed) => Cow::Owned(into_text(scrubbed)),
+        }
+    }
+
+    /// The body of a request or response as it may be shown: JSON, forms, multipart, XML and texts without their
+    /// secrets, by the content type; anything else as its length and type.
+    ///
+    /// # Example
+    /// ```
+    /// let scrubber = faultwire::scrubber();
+    /// let json = scrubber.body(Some("application/json"), br#"{"token":"abc","page":2}"#);
+    /// assert_eq!(json, r#"{"token":"[Filtered]","page":2}"#);
+    /// assert_eq!(scrubber.body(Some("image/png"), b"..."), "<3 bytes, image/png>");
+    /// ```
+    #[must_use]
+    pub fn body(&self, content_type: Option<&str>, body: &[u8]) -> String {
+        self.show_body(content_type, body, false, &mut Found::default())
+    }
+}
+
+impl fmt::Debug for Scrubber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scrubber").field("personal", &self.personal).finish_non_exhaustive()
+    }
+}
+
+fn into_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// The lists alone: what is used before anybody initialises.
+static DEFAULT: LazyLock<Arc<Scrubber>> = LazyLock::new(|| Arc::new(Scrubber::with(true)));
+static CURRENT: RwLock<Option<Arc<Scrubber>>> = RwLock::new(None);
+
+/// The scrubber that everything passes: that of the last [`init`](crate::init), with the keys, patterns and secrets
+/// of its [`Config`](crate::Config). Before, the lists alone. For an application's own log.
+///
+/// # Example
+/// ```
+/// # let request_line = "GET /reset?token=abc HTTP/1.1";
+/// println!("{}", faultwire::scrubber().text(request_line)); // GET /reset?token=[Filtered] HTTP/1.1
+/// ```
+#[must_use]
+pub fn scrubber() -> Arc<Scrubber> {
+    let current = CURRENT.read().unwrap_or_else(PoisonError::into_inner).clone();
+    current.unwrap_or_else(|| Arc::clone(&DEFAULT))
+}
+
+/// Makes it the one that everything passes.
+pub(crate) fn install(scrubber: Scrubber) {
+    *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(scrubber));
+}
+
+/// The text without its secrets, or `None` when it has none.
+pub(crate) fn scrub_text(text: &str) -> Option<String> {
+    scrubber().any(text.as_bytes(), &mut Found::default()).map(into_text)
+}
+
+/// What may be shown of a captured body. `cut` says that bytes are missing at its end.
+pub(crate) fn scrub_body(content_type: Option<&str>, body: &[u8], cut: bool) -> String {
+    scrubber().show_body(content_type, body, cut, &mut Found::default())
+}
+
 /// Whether the value of `key` is a secret.
 pub(crate) fn is_secret(key: &str) -> bool {
-    names_secret(key, &[])
-}
-
-/// Whether the value of `key` is a secret when it stands in a query string.
-pub(crate) fn is_secret_in_query(key: &str) -> bool {
-    names_secret(key, secrets::QUERY_WORDS)
-}
-
-fn names_secret(key: &str, more_words: &[&str]) -> bool {
-    if secrets::HARMLESS.iter().any(|harmless| key.eq_ignore_ascii_case(harmless)) {
-        return false;
-    }
-    let is = |list: &[&str], word: &str| list.iter().any(|secret| word.eq_ignore_ascii_case(secret));
-    let mut previous: Option<&str> = None;
-    for word in words(key) {
-        if is(secrets::WORDS, word) || is(more_words, word) {
-            return true;
-        }
-        let pair = |&(first, second): &(&str, &str)| {
-            previous.is_some_and(|previous| previous.eq_ignore_ascii_case(first))
-                && word.eq_ignore_ascii_case(second)
-        };
-        if secrets::PAIRS.iter().any(pair) {
-            return true;
-        }
-        previous = Some(word);
-    }
-    false
-}
-
-/// Splits a key into its words: at everything that is neither letter nor digit, and where a capital follows
-/// a small letter (`cardNumber`) or ends an abbreviation (`APIKey`).
-fn words(key: &str) -> impl Iterator<Item = &str> {
-    key.split(|c: char| !c.is_alphanumeric()).flat_map(Humps).filter(|word| !word.is_empty())
-}
-
-/// The words of a camel-case name.
-struct Humps<'a>(&'a str);
-
-impl<'a> Iterator for Humps<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let mut chars = self.0.char_indices().peekable();
-        let (_, mut last) = chars.next()?;
-        let mut end = self.0.len();
-        while let Some((at, c)) = chars.next() {
-            let next_is_small = chars.peek().is_some_and(|(_, next)| next.is_lowercase());
-            if c.is_uppercase() && (last.is_lowercase() || last.is_ascii_digit() || next_is_small) {
-                end = at;
-                break;
-            }
-            last = c;
-        }
-        let (word, rest) = self.0.split_at_checked(end)?;
-        self.0 = rest;
-        Some(word)
-    }
+    scrubber().keys.meaning(key.as_bytes()) == Meaning::Secret
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_split_into_words() {
-        let split = |key| words(key).collect::<Vec<_>>();
-        assert_eq!(split("clientSecret"), ["client", "Secret"]);
-        assert_eq!(split("X-API-Key"), ["X", "API", "Key"]);
-        assert_eq!(split("APIKey"), ["API", "Key"]);
-        assert_eq!(split("user[new_password]"), ["user", "new", "password"]);
-        assert_eq!(split("größeMax"), ["größe", "Max"]);
-        assert_eq!(split("__"), [""; 0]);
-    }
-
-    #[test]
-    fn secret_keys_are_found_in_every_spelling() {
-        for key in [
-            "password",
-            "passwd",
-            "pwd",
-            "new_password",
-            "passwordConfirmation",
-            "client_secret",
-            "apiKey",
-            "x-api-key",
-            "access_token",
-            "accessToken",
-            "csrf_token",
-            "jwt",
-            "authorization",
-            "session_id",
-            "sessionId",
-            "privateKey",
-            "credentials",
-            "otp",
-            "mfa_code",
-            "pin",
-            "cvv",
-            "card_number",
-            "cardNumber",
-            "ssn",
-            "iban",
-            "date_of_birth",
-            "aws_secret_access_key",
-            "PASSWORD",
-            "set-cookie",
-            "X-Amz-Signature",
-            "a[b][token]",
-            "DSN",
-        ] {
-            assert!(is_secret(key), "{key} is a secret");
-        }
-    }
-
-    #[test]
-    fn harmless_keys_are_left_alone() {
-        for key in [
-            "token_count",
-            "max_tokens",
-            "author",
-            "authority",
-            "passenger",
-            "keyboard",
-            "pinned",
-            "monkey",
-            "secretary",
-            "tokenizer",
-            "note",
-            "key",
-            "code",
-            "compass",
-            "sidebar",
-            "session_count",
-            "error.type",
-            "http.route",
-            "event_id",
-            "trace_id",
-            "query_string",
-        ] {
-            assert!(!is_secret(key), "{key} is harmless");
-        }
-        assert!(is_secret_in_query("key") && is_secret_in_query("code"));
-    }
-}
+mod tests;

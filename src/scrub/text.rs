@@ -1,172 +1,170 @@
-//! Secrets inside texts: `name=value`, `"name":"value"`, `Bearer ..`, `scheme://user:password@host`.
+//! Secrets inside texts, in one pass: each byte that may begin one is looked at by those who know it.
 
-use super::{MASK, is_secret};
+use std::ops::Range;
 
-/// The text without its secrets, or `None` when it has none. Takes time in proportion to its length.
-pub(crate) fn scrub_text(text: &str) -> Option<String> {
-    let mut finders = [Finder::new(next_pair), Finder::new(next_credential), Finder::new(next_password)];
-    let mut out = String::new();
-    let mut done = 0;
-    let mut changed = false;
-    while let Some(found) =
-        finders.iter_mut().filter_map(|finder| finder.next(text, done)).min_by_key(|s| s.start)
-    {
-        changed |= text.get(found.clone()) != Some(MASK);
-        out.push_str(text.get(done..found.start)?);
-        out.push_str(MASK);
-        done = found.end;
-    }
-    out.push_str(text.get(done..)?);
-    changed.then_some(out)
+use super::found::{Edits, Found, Rule};
+use super::numbers::{Number, number};
+use super::pairs::pair;
+use super::xml::is_xml;
+use super::{Scrubber, rows, tokens, urls};
+
+/// What a byte may begin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Plain,
+    Digit,
+    Capital,
+    /// `bearer`, `basic`.
+    B,
+    /// `-`, `_` and `.` end the first word of a token's prefix.
+    Joint,
+    /// `=` and `:`.
+    Separator,
+    At,
 }
 
-type Span = std::ops::Range<usize>;
+const CLASSES: [Class; 256] = classes();
 
-/// Looks for one kind of secret, and remembers what it found until the others have caught up.
-struct Finder {
-    find: fn(&str) -> Option<Span>,
-    found: Option<Span>,
-    exhausted: bool,
+/// Which secrets are looked for.
+#[derive(Clone, Copy)]
+struct Kinds {
+    pairs: bool,
+    personal: bool,
 }
 
-impl Finder {
-    fn new(find: fn(&str) -> Option<Span>) -> Self {
-        Self { find, found: None, exhausted: false }
+impl Scrubber {
+    /// Masks what is secret in this part of the input.
+    pub(super) fn scan(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>) {
+        self.kinds(edits, span, Kinds { pairs: true, personal: self.personal });
     }
 
-    /// The first secret of this kind that starts at `from` or later.
-    fn next(&mut self, text: &str, from: usize) -> Option<Span> {
-        if !self.exhausted && self.found.as_ref().is_none_or(|found| found.start < from) {
-            let shift = |span: Span| span.start.saturating_add(from)..span.end.saturating_add(from);
-            self.found = text.get(from..).and_then(self.find).map(shift);
-            self.exhausted = self.found.is_none();
+    /// The same for a text that is a name or a key itself.
+    pub(super) fn without_pairs(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>) {
+        self.kinds(edits, span, Kinds { pairs: false, personal: self.personal });
+    }
+
+    /// A text of no known form.
+    pub(super) fn plain(&self, input: &[u8], found: &mut Found) -> Option<Vec<u8>> {
+        if is_xml(input) {
+            return self.xml(input, found);
         }
-        self.found.clone()
+        let mut edits = Edits::new(input, found);
+        self.scan(&mut edits, &(0..input.len()));
+        edits.finish()
+    }
+
+    /// What the application gave as personal data stays; it is no place for secrets.
+    pub(super) fn said_by_application(&self, input: &[u8], found: &mut Found) -> Option<Vec<u8>> {
+        let mut edits = Edits::new(input, found);
+        self.kinds(&mut edits, &(0..input.len()), Kinds { pairs: true, personal: false });
+        edits.finish()
+    }
+
+    /// A path of a file: whose home it is in is nobody's business.
+    pub(super) fn path(&self, input: &[u8], found: &mut Found) -> Option<Vec<u8>> {
+        let mut edits = Edits::new(input, found);
+        if let Some(home) = urls::home(input) {
+            edits.mask(home, Rule::Home);
+        }
+        edits.finish()
+    }
+
+    fn kinds(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>, kinds: Kinds) {
+        let Some(text) = edits.input().get(span.clone()) else { return };
+        let mut ahead = self.told.next(text, 0);
+        let mut at = 0;
+        while let Some(&byte) = text.get(at) {
+            let class = CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Plain);
+            let told = ahead.as_ref().filter(|(told, _)| told.start <= at);
+            let secret = match told {
+                Some((told, rule)) => Number::Secret(told.clone(), *rule),
+                None if class == Class::Plain => {
+                    at = at.wrapping_add(1);
+                    continue;
+                }
+                None => self.secret_at(text, at, class, kinds),
+            };
+            match secret {
+                Number::Harmless(next) => {
+                    at = ahead.as_ref().map_or(next, |(told, _)| next.min(told.start.max(at)));
+                }
+                Number::Secret(secret, rule) => {
+                    at = secret.end.max(at.saturating_add(1));
+                    edits.mask(moved(&secret, span.start), rule);
+                    if ahead.as_ref().is_some_and(|(told, _)| told.start < at) {
+                        ahead = self.told.next(text, at);
+                    }
+                }
+            }
+        }
+    }
+
+    fn secret_at(&self, text: &[u8], at: usize, class: Class, kinds: Kinds) -> Number {
+        let found = match class {
+            Class::Plain => None,
+            Class::Digit => return number(text, at),
+            Class::Capital => capital(text, at),
+            Class::B => tokens::credential(text, at).map(|span| (span, Rule::Credential)),
+            Class::Joint => joint(text, at),
+            Class::Separator => self.separator(text, at, kinds),
+            Class::At if kinds.personal => urls::email(text, at).map(|span| (span, Rule::Email)),
+            Class::At => None,
+        };
+        match found {
+            Some((span, rule)) => Number::Secret(span, rule),
+            None => Number::Harmless(at.wrapping_add(1)),
+        }
+    }
+
+    fn separator(&self, text: &[u8], at: usize, kinds: Kinds) -> Option<(Range<usize>, Rule)> {
+        if text.get(at..)?.starts_with(b"://") {
+            return urls::userinfo(text, at).map(|span| (span, Rule::Url));
+        }
+        pair(&self.keys, text, at)
+            .filter(|(_, rule)| kinds.pairs && (kinds.personal || *rule != Rule::Personal))
     }
 }
 
-/// The value of `name=value` or `"name":"value"` whose name is a secret's.
-fn next_pair(text: &str) -> Option<Span> {
-    for (at, separator) in text.match_indices(['=', ':']) {
-        let before = text.get(..at)?;
-        let after = at.saturating_add(1);
-        let quoted = before.ends_with(['"', '\'']);
-        // `name: value` without quotes is prose far too often: "unexpected token: `}`".
-        if separator == ":" && !quoted {
-            continue;
-        }
-        let name = before.trim_end_matches(['"', '\'', '\\']);
-        let name = name.rsplit(|c: char| !is_name(c)).next().unwrap_or_default();
-        if name.is_empty() || !is_secret(name) {
-            continue;
-        }
-        if let Some(value) = value_at(text, after) {
-            return Some(value);
-        }
-    }
-    None
+fn moved(span: &Range<usize>, by: usize) -> Range<usize> {
+    span.start.saturating_add(by)..span.end.saturating_add(by)
 }
 
-/// The value that starts at `at`: up to the closing quote if there is an opening one, else one word.
-fn value_at(text: &str, at: usize) -> Option<Span> {
-    let value = text.get(at..)?;
-    let bare = value.trim_start_matches([' ', '\\']);
-    let start = at.saturating_add(value.len().saturating_sub(bare.len()));
-    let (start, bare, end) = match bare.strip_prefix(['"', '\'']) {
-        Some(inner) => (start.saturating_add(1), inner, inner.find(['"', '\'', '\n'])),
-        None => (start, bare, bare.find(|c: char| c.is_whitespace() || "&;,)}]\"'".contains(c))),
-    };
-    // The mask itself ends in a bracket.
-    let length = if bare.starts_with(MASK) { MASK.len() } else { end.unwrap_or(bare.len()) };
-    (length > 0).then(|| start..start.saturating_add(length))
+fn capital(text: &[u8], at: usize) -> Option<(Range<usize>, Rule)> {
+    match text.get(at)? {
+        b'J' => tokens::jwt(text, at).map(|span| (span, Rule::Jwt)),
+        b'B' => tokens::credential(text, at).map(|span| (span, Rule::Credential)),
+        b'A' if !tokens::continues_word(text, at) => {
+            tokens::known_token(text, at).map(|span| (span, Rule::Token))
+        }
+        b'K' | b'F' | b'D' if !tokens::continues_word(text, at) => {
+            rows::row(text, at).map(|span| (span, Rule::Row))
+        }
+        _ => None,
+    }
 }
 
-/// What follows `Bearer` or `Basic`, if it looks like a credential: at least eight of its characters, and no
-/// plain word ("Basic research").
-fn next_credential(text: &str) -> Option<Span> {
-    for (at, _) in text.match_indices(' ') {
-        let before = text.get(..at)?;
-        if !["Bearer", "bearer", "Basic", "basic"].iter().any(|scheme| before.ends_with(scheme)) {
-            continue;
-        }
-        let start = at.saturating_add(1);
-        let rest = text.get(start..)?;
-        let credential = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
-        let length = rest.find(|c| !credential(c)).unwrap_or(rest.len());
-        let plain_word = || rest.bytes().take(length).all(|b| b.is_ascii_lowercase());
-        if length >= 8 && !plain_word() {
-            return Some(start..start.saturating_add(length));
-        }
+fn joint(text: &[u8], at: usize) -> Option<(Range<usize>, Rule)> {
+    if text.get(at..)?.starts_with(b"-----B") {
+        return tokens::private_key(text, at).map(|span| (span, Rule::PrivateKey));
     }
-    None
+    tokens::service_token(text, at).map(|span| (span, Rule::Token))
 }
 
-/// The password of `scheme://user:password@host`.
-fn next_password(text: &str) -> Option<Span> {
-    for (at, _) in text.match_indices("://") {
-        let start = at.saturating_add(3);
-        let authority = text.get(start..)?;
-        let end =
-            authority.find(|c: char| c.is_whitespace() || "/?#\"'<>".contains(c)).unwrap_or(authority.len());
-        let authority = authority.get(..end)?;
-        let Some((userinfo, _)) = authority.rsplit_once('@') else { continue };
-        let Some((user, password)) = userinfo.split_once(':') else { continue };
-        if !password.is_empty() && password != MASK {
-            let start = start.saturating_add(user.len()).saturating_add(1);
-            return Some(start..start.saturating_add(password.len()));
-        }
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
+const fn classes() -> [Class; 256] {
+    let mut table = [Class::Plain; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'0'..=b'9' => Class::Digit,
+            b'A' | b'B' | b'D' | b'F' | b'J' | b'K' => Class::Capital,
+            b'b' => Class::B,
+            b'-' | b'_' | b'.' => Class::Joint,
+            b'=' | b':' => Class::Separator,
+            b'@' => Class::At,
+            _ => Class::Plain,
+        };
+        byte += 1;
     }
-    None
-}
-
-fn is_name(c: char) -> bool {
-    c.is_alphanumeric() || "_-.[]".contains(c)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::scrub_text;
-
-    #[track_caller]
-    fn becomes(text: &str, expected: &str) {
-        let once = scrub_text(text).unwrap_or_else(|| text.to_owned());
-        assert_eq!(once, expected);
-        assert_eq!(scrub_text(&once), None, "a second pass changes nothing");
-    }
-
-    #[test]
-    fn secrets_in_prose_go() {
-        becomes("login failed: password=hunter2, user=ada", "login failed: password=[Filtered], user=ada");
-        becomes("GET /a?token=abc&page=2 failed", "GET /a?token=[Filtered]&page=2 failed");
-        becomes(
-            r#"body {"password":"hunter2","note":"ok"}"#,
-            r#"body {"password":"[Filtered]","note":"ok"}"#,
-        );
-        becomes(r#"cut {"api_key": "hun"#, r#"cut {"api_key": "[Filtered]"#);
-        becomes("sent Authorization: Bearer abc.def.ghi!", "sent Authorization: Bearer [Filtered]!");
-        becomes("postgres://app:pa:ss@db/x refused", "postgres://app:[Filtered]@db/x refused");
-        becomes("secret='two words' note", "secret='[Filtered]' note");
-    }
-
-    #[test]
-    fn many_secrets_cost_no_more_than_their_length() {
-        let text = "password=a Bearer abcd1234 postgres://u:p@h ".repeat(20_000);
-        let scrubbed = scrub_text(&text).unwrap_or_default();
-        assert_eq!(scrubbed.matches(super::MASK).count(), 60_000);
-    }
-
-    #[test]
-    fn harmless_texts_stay_as_they_are() {
-        for text in [
-            "unexpected token: `}` at line 3",
-            "http://127.0.0.1:3000/orders?page=2",
-            "a=1 b=2: c",
-            "Basic research",
-            "::1 and 12:30:05",
-            "größe=3 password=",
-            "",
-        ] {
-            assert_eq!(scrub_text(text), None, "{text}");
-        }
-    }
+    table
 }

@@ -1,0 +1,137 @@
+//! Bodies of requests, by their content type.
+
+use super::found::Found;
+use super::multipart;
+use super::spans::looks_like_json;
+use super::xml::is_xml;
+use super::{MASK, Scrubber};
+
+/// What a content type says about the form of a body.
+enum Form<'a> {
+    Json,
+    Pairs,
+    Multipart { boundary: Option<&'a str> },
+    Xml,
+    Text,
+    Binary,
+    Unsaid,
+}
+
+impl<'a> Form<'a> {
+    fn of(content_type: Option<&'a str>) -> Self {
+        let Some(content_type) = content_type else { return Self::Unsaid };
+        let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+        let essence = essence.trim();
+        let is = |name: &str| essence.eq_ignore_ascii_case(name);
+        let ends = |suffix: &str| {
+            essence
+                .len()
+                .checked_sub(suffix.len())
+                .and_then(|at| essence.get(at..))
+                .is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+        };
+        if ends("json") || is("application/x-ndjson") || is("application/jsonl") || is("application/graphql")
+        {
+            Self::Json
+        } else if is("application/x-www-form-urlencoded") {
+            Self::Pairs
+        } else if is("multipart/form-data") || is("multipart/mixed") {
+            let boundary = parameters.split(';').find_map(|parameter| {
+                let (name, value) = parameter.split_once('=')?;
+                name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim().trim_matches('"'))
+            });
+            Self::Multipart { boundary: boundary.filter(|boundary| !boundary.is_empty()) }
+        } else if ends("xml") || is("text/html") {
+            Self::Xml
+        } else if essence.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("text/")) {
+            Self::Text
+        } else if essence.is_empty() {
+            Self::Unsaid
+        } else {
+            Self::Binary
+        }
+    }
+}
+
+impl Scrubber {
+    /// What may be shown of a body. `cut` says that bytes are missing at its end.
+    pub(super) fn show_body(
+        &self,
+        content_type: Option<&str>,
+        body: &[u8],
+        cut: bool,
+        found: &mut Found,
+    ) -> String {
+        let binary = || format!("<{} bytes, {}>", body.len(), short(content_type));
+        if body.is_empty() {
+            return String::new();
+        }
+        let form = Form::of(content_type);
+        let whole = if cut { without_half(body) } else { body };
+        let scrubbed = match form {
+            Form::Binary => return binary(),
+            Form::Multipart { boundary } => {
+                let Some(fields) = multipart::fields(self, whole, boundary, found) else { return binary() };
+                Some(fields)
+            }
+            _ if is_binary(body) => return binary(),
+            Form::Pairs => self.form(whole, found),
+            Form::Xml => self.xml(whole, found),
+            Form::Json => self.json(whole, found),
+            Form::Text | Form::Unsaid => self.any(whole, found),
+        };
+        let mut shown = scrubbed.map_or_else(
+            || String::from_utf8_lossy(whole).into_owned(),
+            |scrubbed| String::from_utf8_lossy(&scrubbed).into_owned(),
+        );
+        if whole.len() < body.len() && !shown.ends_with(MASK) {
+            shown.push_str(MASK);
+        }
+        shown
+    }
+
+    /// A text whose form nobody says.
+    pub(super) fn any(&self, text: &[u8], found: &mut Found) -> Option<Vec<u8>> {
+        if looks_like_json(text) {
+            self.json(text, found)
+        } else if is_xml(text) {
+            self.xml(text, found)
+        } else {
+            self.plain(text, found)
+        }
+    }
+}
+
+fn short(content_type: Option<&str>) -> String {
+    let essence =
+        content_type.and_then(|content_type| content_type.split(';').next()).unwrap_or_default().trim();
+    let known = |c: char| c.is_ascii_alphanumeric() || "/.+-".contains(c);
+    if essence.is_empty() || essence.len() > 64 || !essence.chars().all(known) {
+        "unknown type".to_owned()
+    } else {
+        essence.to_owned()
+    }
+}
+
+/// Texts have no control characters but for white space; UTF-16 is full of zeros.
+fn is_binary(body: &[u8]) -> bool {
+    body.iter().any(|byte| matches!(byte, 0..=8 | 14..=26 | 28..=31))
+}
+
+/// A body that was cut may end in half a secret, which nobody recognises: its last word goes.
+fn without_half(body: &[u8]) -> &[u8] {
+    let ends_word = |byte: &u8| byte.is_ascii_whitespace() || b"\"'<>&;,(){}[]=:?".contains(byte);
+    let mut half = body.iter().rev().take_while(|byte| !ends_word(byte)).count();
+    // Groups of digits are one number.
+    while half > 0 {
+        let rest = body.get(..body.len().saturating_sub(half)).unwrap_or_default();
+        let [head @ .., b' ' | b'-'] = rest else { break };
+        let digits = head.iter().rev().take(6).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let group = head.len().saturating_sub(digits);
+        if digits == 0 || !head.get(group..).unwrap_or_default().iter().any(u8::is_ascii_digit) {
+            break;
+        }
+        half = half.saturating_add(digits).saturating_add(1);
+    }
+    body.get(..body.len().saturating_sub(half)).unwrap_or_default()
+}

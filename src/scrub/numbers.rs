@@ -1,0 +1,171 @@
+//! Numbers that are somebody's: cards, bank accounts, social security.
+
+use std::ops::Range;
+
+use super::found::Rule;
+use super::secrets::{CARDS, IBAN_LENGTHS};
+
+/// What a run of digits is.
+pub(super) enum Number {
+    Secret(Range<usize>, Rule),
+    /// Nothing; go on here.
+    Harmless(usize),
+}
+
+/// Looks at the digits that begin at `at`.
+pub(super) fn number(text: &[u8], at: usize) -> Number {
+    let before = at.checked_sub(1).and_then(|before| text.get(before)).copied();
+    if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        if let Some(span) = iban(text, at) {
+            return Number::Secret(span, Rule::Iban);
+        }
+        return Number::Harmless(end_of_word(text, at));
+    }
+    let digits = end_of_digits(text, at);
+    let next = text.get(digits).copied().unwrap_or_default();
+    if next.is_ascii_alphabetic() || next == b'_' {
+        return Number::Harmless(end_of_word(text, digits));
+    }
+    if digits.wrapping_sub(at) == 3
+        && next == b'-'
+        && let Some(span) = ssn(text, at)
+    {
+        return Number::Secret(span, Rule::Ssn);
+    }
+    let decimals =
+        before == Some(b'.') && at.checked_sub(2).and_then(|at| text.get(at)).is_some_and(u8::is_ascii_digit);
+    if decimals {
+        return Number::Harmless(digits);
+    }
+    match card(text, at) {
+        Some(span) => Number::Secret(span, Rule::Card),
+        None => Number::Harmless(digits),
+    }
+}
+
+fn end_of_digits(text: &[u8], at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    at.saturating_add(rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len()))
+}
+
+fn end_of_word(text: &[u8], at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    at.saturating_add(rest.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(rest.len()))
+}
+
+/// The most digits that a card number has.
+const LONGEST_CARD: usize = 19;
+
+/// A card number in one piece, or in groups with one and the same separator.
+fn card(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let mut digits = [0_u8; LONGEST_CARD];
+    let (mut count, mut end, mut group, mut separator) = (0_usize, at, 0_usize, None);
+    for (position, &byte) in text.iter().enumerate().skip(at) {
+        if byte.is_ascii_digit() {
+            *digits.get_mut(count)? = byte.wrapping_sub(b'0');
+            count = count.saturating_add(1);
+            group = group.saturating_add(1);
+            end = position.saturating_add(1);
+            continue;
+        }
+        let continues = text.get(position.saturating_add(1)).is_some_and(u8::is_ascii_digit);
+        let same = separator.is_none_or(|separator| separator == byte);
+        // Groups of three at least: dates and versions are none.
+        if !matches!(byte, b' ' | b'-') || !continues || !same || group < 3 {
+            break;
+        }
+        separator = Some(byte);
+        group = 0;
+    }
+    let after = text.get(end).copied().unwrap_or_default();
+    let goes_on = after.is_ascii_alphanumeric()
+        || after == b'_'
+        || (after == b'.' && text.get(end.saturating_add(1)).is_some_and(u8::is_ascii_digit));
+    let digits = digits.get(..count)?;
+    (!goes_on && is_card(digits)).then_some(at..end)
+}
+
+fn is_card(digits: &[u8]) -> bool {
+    let prefix = digits
+        .iter()
+        .take(6)
+        .fold(0_u32, |number, digit| number.wrapping_mul(10).wrapping_add(u32::from(*digit)));
+    let known = CARDS
+        .iter()
+        .any(|(first, last, lengths)| (*first..=*last).contains(&prefix) && lengths.contains(&digits.len()));
+    known && luhn(digits)
+}
+
+fn luhn(digits: &[u8]) -> bool {
+    let sum = digits.iter().rev().enumerate().fold(0_u32, |sum, (place, digit)| {
+        let digit = u32::from(*digit);
+        let doubled = digit.wrapping_mul(2);
+        let value = match place % 2 {
+            0 => digit,
+            _ if doubled > 9 => doubled.wrapping_sub(9),
+            _ => doubled,
+        };
+        sum.wrapping_add(value)
+    });
+    sum % 10 == 0
+}
+
+/// `DE89 3704 ..`: two letters and a digit were read up to `at`.
+fn iban(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let start = at.checked_sub(2)?;
+    let country = text.get(start..at)?;
+    let before = start.checked_sub(1).and_then(|before| text.get(before));
+    if before.is_some_and(|byte| byte.is_ascii_alphanumeric()) || !country.iter().all(u8::is_ascii_alphabetic)
+    {
+        return None;
+    }
+    let length = IBAN_LENGTHS
+        .iter()
+        .find(|(known, _)| country.eq_ignore_ascii_case(known.as_bytes()))
+        .map(|(_, length)| *length)?;
+    let mut known = [0_u8; 34];
+    let (mut count, mut end, mut spaced) = (0_usize, start, false);
+    for (position, &byte) in text.iter().enumerate().skip(start) {
+        if count == length {
+            break;
+        }
+        if byte.is_ascii_alphanumeric() {
+            *known.get_mut(count)? = byte;
+            count = count.saturating_add(1);
+            end = position.saturating_add(1);
+            spaced = false;
+        } else if matches!(byte, b' ' | b'-') && !spaced {
+            spaced = true;
+        } else {
+            return None;
+        }
+    }
+    let goes_on = text.get(end).is_some_and(u8::is_ascii_alphanumeric);
+    let known = known.get(..count)?;
+    (count == length && !goes_on && mod_97(known) == 1).then_some(start..end)
+}
+
+/// ISO 7064, over the account with its first four characters at the end.
+fn mod_97(iban: &[u8]) -> u32 {
+    let moved = iban.iter().skip(4).chain(iban.iter().take(4));
+    moved.fold(0_u32, |rest, &byte| {
+        let value = char::from(byte).to_digit(36).unwrap_or_default();
+        let shifted = rest.wrapping_mul(if value > 9 { 100 } else { 10 });
+        shifted.wrapping_add(value) % 97
+    })
+}
+
+/// `078-05-1120`, of the numbers that are given out.
+fn ssn(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let end = at.saturating_add(11);
+    let number = text.get(at..end)?;
+    let [area @ .., b'-', g1, g2, b'-', s1, s2, s3, s4] = number else { return None };
+    let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
+    let is_one = digits(area) && digits(&[*g1, *g2, *s1, *s2, *s3, *s4]);
+    let given_out = !matches!(area, b"000" | b"666" | [b'9', ..])
+        && [*g1, *g2] != *b"00"
+        && [*s1, *s2, *s3, *s4] != *b"0000";
+    let goes_on = text.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    let begins = at.checked_sub(1).and_then(|before| text.get(before)) != Some(&b'-');
+    (is_one && given_out && !goes_on && begins).then_some(at..end)
+}

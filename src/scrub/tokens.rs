@@ -1,0 +1,111 @@
+//! Tokens that show what they are: by the prefix of their service, as a JWT, behind `Bearer`, in PEM.
+
+use std::ops::Range;
+
+use super::secrets::{Alphabet, TOKENS};
+
+/// For each first letter of a prefix, which lengths its first word may have.
+const FIRST_WORDS: [u16; 256] = first_words();
+
+/// A service's token whose prefix has its first separator, or its end, at `at`.
+pub(super) fn service_token(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let head = text.get(..at)?;
+    let word = head.iter().rev().take(16).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let start = at.checked_sub(word)?;
+    let first = usize::from(*text.get(start)?);
+    let possible = FIRST_WORDS.get(first).copied().unwrap_or_default();
+    if word > 15 || possible.checked_shr(u32::try_from(word).ok()?)? & 1 == 0 {
+        return None;
+    }
+    known_token(text, start)
+}
+
+/// A service's token that begins at `start`.
+pub(super) fn known_token(text: &[u8], start: usize) -> Option<Range<usize>> {
+    let rest = text.get(start..)?;
+    TOKENS.iter().find_map(|(prefix, alphabet, least)| {
+        let secret = rest.strip_prefix(prefix.as_bytes())?;
+        let length = secret.iter().take_while(|byte| is_in(**byte, *alphabet)).count();
+        (length >= *least).then(|| start..start.saturating_add(prefix.len()).saturating_add(length))
+    })
+}
+
+/// A JSON web token, or any JSON in base64: it begins with `{"`.
+pub(super) fn jwt(text: &[u8], at_j: usize) -> Option<Range<usize>> {
+    let start = at_j.checked_sub(2)?;
+    if text.get(start..at_j)? != b"ey" || continues_word(text, start) {
+        return None;
+    }
+    let rest = text.get(start..)?;
+    let length =
+        rest.iter().take_while(|byte| is_in(**byte, Alphabet::Dotted) || b"+/=".contains(byte)).count();
+    (length >= 16).then(|| start..start.saturating_add(length))
+}
+
+/// What follows `Bearer` or `Basic`, if it looks like a credential: at least eight of its characters, and no plain
+/// word ("Basic research").
+pub(super) fn credential(text: &[u8], at: usize) -> Option<Range<usize>> {
+    if continues_word(text, at) {
+        return None;
+    }
+    let rest = text.get(at..)?;
+    let is = |scheme: &[u8]| rest.get(..scheme.len()).is_some_and(|word| word.eq_ignore_ascii_case(scheme));
+    let scheme = [b"bearer".as_slice(), b"basic"].into_iter().find(|scheme| is(scheme))?.len();
+    let spaces = rest.get(scheme..)?.iter().take_while(|byte| **byte == b' ').count();
+    let start = scheme.saturating_add(spaces);
+    let secret = rest.get(start..)?;
+    let length =
+        secret.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=:".contains(byte)).count();
+    let plain_word = secret.iter().take(length).all(u8::is_ascii_lowercase);
+    let start = at.saturating_add(start);
+    (spaces > 0 && length >= 8 && !plain_word).then(|| start..start.saturating_add(length))
+}
+
+/// A PEM block with a private key, up to its end or that of the text.
+pub(super) fn private_key(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let rest = text.get(at..)?;
+    let label = rest.strip_prefix(b"-----BEGIN ")?;
+    let label_length = label.iter().take(64).position(|byte| *byte == b'-')?;
+    let label = label.get(..label_length)?;
+    if !label.windows(11).any(|part| part == b"PRIVATE KEY") {
+        return None;
+    }
+    let end = memchr::memmem::find(rest, b"-----END ").and_then(|end| {
+        let after = end.saturating_add(9);
+        let dashes = memchr::memmem::find(rest.get(after..)?, b"-----")?;
+        Some(after.saturating_add(dashes).saturating_add(5))
+    });
+    Some(at..end.map_or(text.len(), |end| at.saturating_add(end)))
+}
+
+/// Whether the character before this one belongs to the same word.
+pub(super) fn continues_word(text: &[u8], at: usize) -> bool {
+    at.checked_sub(1)
+        .and_then(|before| text.get(before))
+        .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+fn is_in(byte: u8, alphabet: Alphabet) -> bool {
+    byte.is_ascii_alphanumeric()
+        || match alphabet {
+            Alphabet::Alphanumeric => false,
+            Alphabet::Url => matches!(byte, b'-' | b'_'),
+            Alphabet::Dotted => matches!(byte, b'-' | b'_' | b'.'),
+        }
+}
+
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
+const fn first_words() -> [u16; 256] {
+    let mut table = [0; 256];
+    let mut entry = 0;
+    while entry < TOKENS.len() {
+        let prefix = TOKENS[entry].0.as_bytes();
+        let mut length = 0;
+        while length < prefix.len() && prefix[length].is_ascii_alphanumeric() {
+            length += 1;
+        }
+        table[prefix[0] as usize] |= 1 << length;
+        entry += 1;
+    }
+    table
+}
