@@ -29,6 +29,11 @@ const SHOWN: [&str; 19] = [
     "x-request-id",
 ];
 
+/// Whether the value of this header is shown.
+pub(crate) fn is_shown_header(name: &[u8]) -> bool {
+    SHOWN.iter().any(|shown| name.eq_ignore_ascii_case(shown.as_bytes()))
+}
+
 /// Stands in the place of an index into `SHOWN` before the name of a header whose value is not kept.
 const NAME_ONLY: u8 = u8::MAX;
 

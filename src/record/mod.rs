@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 use http::{Method, StatusCode, Uri};
 use serde_json::Value;
 
-pub(crate) use self::head::Headers;
+pub(crate) use self::head::{Headers, is_shown_header};
 pub(crate) use self::labels::Origin;
 pub use self::labels::{EventId, Kind, Level};
 pub use self::said::{Breadcrumb, User};

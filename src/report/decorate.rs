@@ -81,7 +81,14 @@ pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot) {
     if matches!(snapshot.line.route, Route::Path { .. }) {
         event.tags.insert("route.source".to_owned(), "path".to_owned());
     }
-    event.request.get_or_insert_with(|| shown(snapshot));
+    match &mut event.request {
+        None => event.request = Some(shown(snapshot)),
+        // Another layer showed it, secrets of the path included.
+        Some(Request { url: Some(url), .. }) if url.path() == snapshot.line.uri.path() => {
+            url.set_path(&shown_path(snapshot));
+        }
+        Some(_) => {}
+    }
 }
 
 /// The name under which servers group requests: `GET /orders/{id}`.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::Scrubber;
 use super::found::{Found, Rule};
 use super::places::{Places, Treat};
-use super::secrets::SHOWN_HEADERS;
+use crate::record::is_shown_header;
 
 /// What was masked in an item.
 #[derive(Debug, Default)]
@@ -90,7 +90,7 @@ impl Area {
             (Self::Request, b"cookies") => (Treat::Cookies, Self::Cookies),
             (Self::Request, b"query_string") => (Treat::Query, Self::Data),
             (Self::Request, b"url" | b"method" | b"data") => (Treat::Text, Self::Data),
-            (Self::Headers, name) if is_shown(name) => (Treat::Text, Self::Data),
+            (Self::Headers, name) if is_shown_header(name) => (Treat::Text, Self::Data),
             (Self::Headers, _) => (Treat::Mask(Rule::Header), Self::Data),
             (Self::Cookies, _) => (Treat::Mask(Rule::Cookie), Self::Data),
             (Self::User, b"id" | b"username" | b"email" | b"ip_address" | b"name") => {
@@ -114,10 +114,6 @@ impl Area {
             }
         }
     }
-}
-
-fn is_shown(header: &[u8]) -> bool {
-    SHOWN_HEADERS.iter().any(|shown| header.eq_ignore_ascii_case(shown.as_bytes()))
 }
 
 fn is_id_key(key: &[u8]) -> bool {

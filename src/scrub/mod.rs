@@ -25,6 +25,7 @@ mod pairs;
 mod places;
 mod rows;
 mod secrets;
+mod seen;
 mod sensitive;
 mod spans;
 mod text;

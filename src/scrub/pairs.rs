@@ -13,6 +13,9 @@ const LONGEST_NAME: usize = 64;
 /// The value behind the `=` or `:` at `at`, if its name is a secret's.
 pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>, Rule)> {
     let name = Name::before(text, at)?;
+    if !has_word(name.text(text)) {
+        return None;
+    }
     let meaning = name.meaning(keys, text);
     if meaning == Meaning::Harmless {
         return None;
@@ -37,6 +40,12 @@ pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>,
         _ => return None,
     };
     Some((value.span, rule))
+}
+
+/// The hours of a time are no name.
+fn has_word(name: &[u8]) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphabetic() || byte >= 0x80;
+    name.windows(2).any(|pair| pair.iter().all(|byte| letter(*byte)))
 }
 
 /// What is true of anything, or nothing at all.

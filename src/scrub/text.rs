@@ -25,6 +25,11 @@ enum Class {
 
 const CLASSES: [Class; 256] = classes();
 
+#[inline]
+fn class(byte: u8) -> Class {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Plain)
+}
+
 /// Which secrets are looked for.
 #[derive(Clone, Copy)]
 struct Kinds {
@@ -63,38 +68,41 @@ impl Scrubber {
     /// A path of a file: whose home it is in is nobody's business.
     pub(super) fn path(&self, input: &[u8], found: &mut Found) -> Option<Vec<u8>> {
         let mut edits = Edits::new(input, found);
-        if let Some(home) = urls::home(input) {
-            edits.mask(home, Rule::Home);
-        }
+        let home = urls::home(input).unwrap_or_default();
+        self.scan(&mut edits, &(0..home.start));
+        edits.mask(home.clone(), Rule::Home);
+        self.scan(&mut edits, &(home.end..input.len()));
         edits.finish()
     }
 
     fn kinds(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>, kinds: Kinds) {
         let Some(text) = edits.input().get(span.clone()) else { return };
-        let mut ahead = self.told.next(text, 0);
+        let mut told = self.told.next(text, 0);
         let mut at = 0;
-        while let Some(&byte) = text.get(at) {
-            let class = CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Plain);
-            let told = ahead.as_ref().filter(|(told, _)| told.start <= at);
-            let secret = match told {
-                Some((told, rule)) => Number::Secret(told.clone(), *rule),
-                None if class == Class::Plain => {
-                    at = at.wrapping_add(1);
-                    continue;
-                }
-                None => self.secret_at(text, at, class, kinds),
-            };
-            match secret {
-                Number::Harmless(next) => {
-                    at = ahead.as_ref().map_or(next, |(told, _)| next.min(told.start.max(at)));
-                }
-                Number::Secret(secret, rule) => {
-                    at = secret.end.max(at.saturating_add(1));
-                    edits.mask(moved(&secret, span.start), rule);
-                    if ahead.as_ref().is_some_and(|(told, _)| told.start < at) {
-                        ahead = self.told.next(text, at);
+        loop {
+            let until = told.as_ref().map_or(text.len(), |(told, _)| told.start);
+            let rest = text.get(at..until).unwrap_or_default();
+            let (secret, rule) = match rest.iter().position(|byte| class(*byte) != Class::Plain) {
+                Some(plain) => {
+                    at = at.wrapping_add(plain);
+                    let class = text.get(at).map_or(Class::Plain, |byte| class(*byte));
+                    match self.secret_at(text, at, class, kinds) {
+                        Number::Secret(span, rule) => (span, rule),
+                        Number::Harmless(next) => {
+                            at = next.min(until);
+                            continue;
+                        }
                     }
                 }
+                None => match told.clone() {
+                    Some(told) => told,
+                    None => return,
+                },
+            };
+            at = secret.end.max(at.saturating_add(1));
+            edits.mask(moved(&secret, span.start), rule);
+            if told.as_ref().is_some_and(|(told, _)| told.start < at) {
+                told = self.told.next(text, at);
             }
         }
     }
@@ -123,6 +131,15 @@ impl Scrubber {
         pair(&self.keys, text, at)
             .filter(|(_, rule)| kinds.pairs && (kinds.personal || *rule != Rule::Personal))
     }
+}
+
+/// The colon of `10:20`, as it stands in a time.
+fn is_time(text: &[u8], at: usize) -> bool {
+    let Some([before @ .., b'0'..=b'9', b'0'..=b'9', b':', b'0'..=b'9']) = text.get(..at.saturating_add(2))
+    else {
+        return false;
+    };
+    matches!(before, [.., b':' | b' '] | [.., b'0'..=b'9', b'T'] | [])
 }
 
 fn moved(span: &Range<usize>, by: usize) -> Range<usize> {

@@ -5,11 +5,16 @@ use std::ops::Range;
 use super::secrets::{Alphabet, TOKENS};
 
 /// For each first letter of a prefix, which lengths its first word may have.
-const FIRST_WORDS: [u16; 256] = first_words();
+const FIRST_WORDS: [u16; 256] = first_words().0;
+/// What these words end in.
+const LAST_LETTERS: [bool; 256] = first_words().1;
 
 /// A service's token whose prefix has its first separator, or its end, at `at`.
 pub(super) fn service_token(text: &[u8], at: usize) -> Option<Range<usize>> {
     let head = text.get(..at)?;
+    if !*LAST_LETTERS.get(usize::from(*head.last()?))? {
+        return None;
+    }
     let word = head.iter().rev().take(16).take_while(|byte| byte.is_ascii_alphanumeric()).count();
     let start = at.checked_sub(word)?;
     let first = usize::from(*text.get(start)?);
@@ -95,8 +100,8 @@ fn is_in(byte: u8, alphabet: Alphabet) -> bool {
 }
 
 #[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
-const fn first_words() -> [u16; 256] {
-    let mut table = [0; 256];
+const fn first_words() -> ([u16; 256], [bool; 256]) {
+    let (mut lengths, mut last) = ([0; 256], [false; 256]);
     let mut entry = 0;
     while entry < TOKENS.len() {
         let prefix = TOKENS[entry].0.as_bytes();
@@ -104,8 +109,9 @@ const fn first_words() -> [u16; 256] {
         while length < prefix.len() && prefix[length].is_ascii_alphanumeric() {
             length += 1;
         }
-        table[prefix[0] as usize] |= 1 << length;
+        lengths[prefix[0] as usize] |= 1 << length;
+        last[prefix[length - 1] as usize] = true;
         entry += 1;
     }
-    table
+    (lengths, last)
 }

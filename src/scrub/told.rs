@@ -33,8 +33,18 @@ impl Told {
         })
     }
 
+    /// Whether it was told anything.
+    pub(super) fn knows(&self) -> bool {
+        self.known.is_some() || self.pattern.is_some()
+    }
+
     /// The first of them at or behind this place.
+    #[inline]
     pub(super) fn next(&self, text: &[u8], from: usize) -> Option<(Range<usize>, Rule)> {
+        if self.knows() { self.search(text, from) } else { None }
+    }
+
+    fn search(&self, text: &[u8], from: usize) -> Option<(Range<usize>, Rule)> {
         let known = self.known(text, from).map(|span| (span, Rule::Known));
         let pattern = self.pattern.as_ref().and_then(|pattern| {
             let mut matches = pattern.find_iter(text.get(from..)?).filter(|found| !found.is_empty());

@@ -109,14 +109,6 @@ pub(crate) const HARMLESS: &[&str] = &[
     "max_output_tokens", "auth_kind", "boarding_pass", "pass_rate",
 ];
 
-/// Headers whose value is shown in an event that came through the SDK; of others the name.
-#[rustfmt::skip]
-pub(crate) const SHOWN_HEADERS: &[&str] = &[
-    "accept", "accept-encoding", "accept-language", "cache-control", "content-encoding", "content-length",
-    "content-type", "host", "origin", "referer", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site",
-    "sec-fetch-user", "te", "traceparent", "user-agent", "x-request-id",
-];
-
 /// Words that follow `password: ` where a validator speaks: they tell no secret.
 #[rustfmt::skip]
 pub(crate) const SAID_OF_SECRETS: &[&str] = &[
