@@ -30,7 +30,7 @@
 //! Panics become responses, and failing streams are seen, for the body types of axum and tonic and for
 //! `http_body_util::Full<Bytes>`. With any other body type a panic goes on unwinding after it was recorded.
 
-mod body;
+mod answer;
 mod future;
 mod request;
 mod response;
