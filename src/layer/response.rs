@@ -113,6 +113,7 @@ impl Active {
             origin: Origin::Request,
             status,
             facts: self.context.facts(),
+            body: self.context.take_body(),
             context: self.context.clone(),
             hub: Some(self.hub.clone()),
         });

@@ -3,11 +3,13 @@
 //! This is the first form: names of keys in JSON, forms and query strings, and in `name=value` pairs,
 //! credentials and URLs inside texts.
 
+mod body;
 mod form;
 mod json;
 mod secrets;
 mod text;
 
+pub(crate) use body::scrub_body;
 pub(crate) use form::scrub_query;
 pub(crate) use json::scrub_event;
 pub(crate) use text::scrub_text;
