@@ -76,19 +76,19 @@ impl Config {
 }
 
 fn start(resolved: Resolved) -> Result<Running, ConfigError> {
-    let Resolved { dsn, roots, bodies, body_limit, shutdown_timeout, settings, mended, .. } = &resolved;
+    let Resolved { dsn, roots, shutdown_timeout, settings, mended, .. } = &resolved;
     scrub::install(resolved.scrubber.clone());
     for mended in mended {
         tracing::warn!(target: "faultwire", "{mended}");
     }
-    tracing::debug!(target: "faultwire", ?bodies, body_limit, "bodies are not captured in this version");
+    let Settings { sample_rate, bodies, body_limit, .. } = *settings;
+    tracing::debug!(target: "faultwire", ?bodies, body_limit, "request bodies");
     let counters = Arc::new(Counters::new(mended.clone()));
     let destination = dsn.as_ref().map(|dsn| Destination::new(dsn, Poster::new(roots.clone())));
     match &destination {
         Some(destination) => tracing::debug!(target: "faultwire", server = destination.name(), "reporting"),
         None => tracing::warn!(target: "faultwire", "SENTRY_DSN is not set: failures are logged, not sent"),
     }
-    let sample_rate = settings.sample_rate;
     let shutdown_timeout = *shutdown_timeout;
     let inbox = open_inbox(&resolved, destination.as_ref())?;
     let watchers = inbox.iter().map(Inbox::watcher).collect();

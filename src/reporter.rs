@@ -30,21 +30,23 @@ pub(crate) struct Reporter {
 pub(crate) struct Settings {
     pub(crate) sample_rate: f32,
     pub(crate) error_names: Vec<ErrorName>,
+    pub(crate) bodies: Bodies,
+    /// How many bytes of a body are kept; 0 if none are shown.
+    pub(crate) body_limit: usize,
 }
 
 /// Which request bodies are shown with a failure.
 ///
-/// Bodies are not captured in this version: none leaves the process before every shape of them can be
-/// scrubbed. The setting is read, checked and kept for the version that does.
+/// Their secrets are masked. See [`layer`](crate::layer#request-bodies) for when and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Bodies {
     /// None.
     Off,
-    /// JSON (GraphQL included) and url-encoded forms.
+    /// JSON (`application/json`, `application/*+json`; GraphQL included) and url-encoded forms.
     #[default]
     JsonAndForm,
-    /// Every text, and the names, types and sizes of files.
+    /// Every text: `text/*`, XML, NDJSON and multipart too. Of the rest, files for instance, type and size.
     All,
 }
 

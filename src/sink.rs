@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use http::StatusCode;
 
 use crate::context::{Context, Facts};
-use crate::record::{Details, EventId, Mechanism, Origin, value_weight};
+use crate::record::{Details, EventId, KeptBody, Mechanism, Origin, value_weight};
 use crate::stats::Counters;
 
 /// One failure, on its way from the failing thread to ours.
@@ -23,6 +23,8 @@ pub(crate) struct Record {
     pub(crate) context: Context,
     /// What the context held when the failure happened.
     pub(crate) facts: Option<Arc<Facts>>,
+    /// What was read of the request's body until then.
+    pub(crate) body: Option<Box<KeptBody>>,
     /// The hub that the failure happened under: its scope is the SDK's share of the context.
     pub(crate) hub: Option<Arc<sentry::Hub>>,
 }
@@ -32,7 +34,8 @@ impl Record {
     pub(crate) fn weight(&self) -> usize {
         let data: usize = self.details.data.iter().map(|(_, value)| value_weight(value)).sum();
         let facts = self.facts.as_ref().map_or(0, |facts| facts.weight());
-        data.saturating_add(facts).saturating_add(RECORD)
+        let body = self.body.as_ref().map_or(0, |body| body.weight());
+        data.saturating_add(facts).saturating_add(body).saturating_add(RECORD)
     }
 }
 

@@ -12,7 +12,6 @@ use axum::body::Body;
 use http::{Request, StatusCode};
 use tower::ServiceExt;
 
-use super::incoming;
 use super::setup::SetUp;
 
 /// Requests that are not counted: they make what is made once.
@@ -32,10 +31,10 @@ pub(crate) fn run(set_up: SetUp) -> Result<(), Box<dyn Error>> {
     let mut taken = Taken::default();
     runtime.block_on(async {
         for _ in 0..WARM_UP {
-            serve(&router, incoming::request()?).await;
+            serve(&router, set_up.request()?).await;
         }
         for _ in 0..REQUESTS {
-            let status = counted(serve(&router, incoming::request()?), &mut taken).await;
+            let status = counted(serve(&router, set_up.request()?), &mut taken).await;
             if status != set_up.handler.status() {
                 return Err(format!("the answer is {status}").into());
             }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use faultwire::Config;
+use faultwire::config::Bodies;
 use http::Request;
 use pin_project_lite::pin_project;
 use sentry::{ClientOptions, Envelope, Transport};
@@ -25,10 +26,12 @@ const DSN: &str = "http://key@127.0.0.1:9/1";
 impl Around {
     /// Sets up reporting as this needs it, for as long as the result lives.
     pub(crate) fn start(self) -> Result<Box<dyn Any>, Box<dyn Error>> {
+        let config = Config::new().dsn(DSN).shutdown_timeout(Duration::ZERO);
         let options = ClientOptions::new().transport(Arc::new(Nowhere));
         Ok(match self {
             Self::Nothing | Self::EmptyLayer | Self::Disabled => Box::new(()),
-            Self::Reporting => Box::new(Config::new().dsn(DSN).shutdown_timeout(Duration::ZERO).init()?),
+            Self::Reporting => Box::new(config.init()?),
+            Self::WithoutBodies => Box::new(config.bodies(Bodies::Off).init()?),
             Self::Peer => Box::new(sentry::init(options.dsn(DSN))),
             Self::DisabledPeer => Box::new(sentry::init(options)),
         })

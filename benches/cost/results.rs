@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::setup::Around::{Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, Reporting};
-use super::setup::Handler::{Answers, Answers500, Captures, Reports, YieldsAndAnswers};
+use super::setup::Around::{Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, Reporting, WithoutBodies};
+use super::setup::Handler::{Answers, Answers500, Captures, ReadsAndAnswers, Reports, YieldsAndAnswers};
 use super::setup::{Handler, SetUp};
 
 /// What one request takes from its thread.
@@ -28,38 +28,50 @@ impl Cost {
 #[derive(Debug, Default)]
 pub(crate) struct Results(Vec<(SetUp, Cost)>);
 
-/// The most that a set-up may cost over its baseline.
+/// The most that a set-up may cost over another.
 struct Bar {
     what: &'static str,
     set_up: SetUp,
+    over: SetUp,
     instructions: f64,
     allocations: Option<f64>,
 }
 
-const BARS: [Bar; 4] = [
+const BARS: [Bar; 5] = [
     Bar {
         what: "a request that succeeds",
         set_up: SetUp { around: Reporting, handler: Answers },
+        over: SetUp { around: Nothing, handler: Answers },
         instructions: 4_000.0,
         allocations: Some(8.0),
     },
     Bar {
         what: "the same with reporting disabled",
         set_up: SetUp { around: Disabled, handler: Answers },
+        over: SetUp { around: Nothing, handler: Answers },
         instructions: 1_500.0,
         allocations: Some(4.0),
     },
     Bar {
         what: "a request that fails with a report",
         set_up: SetUp { around: Reporting, handler: Reports },
+        over: SetUp { around: Nothing, handler: Answers500 },
         instructions: 12_000.0,
         allocations: None,
     },
     Bar {
         what: "a request that fails without one",
         set_up: SetUp { around: Reporting, handler: Answers500 },
+        over: SetUp { around: Nothing, handler: Answers500 },
         instructions: 12_000.0,
         allocations: None,
+    },
+    Bar {
+        what: "keeping a body of 8 KiB that is read",
+        set_up: SetUp { around: Reporting, handler: ReadsAndAnswers },
+        over: SetUp { around: WithoutBodies, handler: ReadsAndAnswers },
+        instructions: 2_000.0,
+        allocations: Some(2.0),
     },
 ];
 
@@ -74,6 +86,7 @@ impl Results {
         let further_poll = |set_up| self.of(set_up).over(self.of(SetUp { handler: Answers, ..set_up }));
         println!("What one request takes from its thread, and how much of that the bare router does not.");
         self.print_table("A request that succeeds", &[Answers], |set_up| self.of(set_up));
+        self.print_table("One with 8 KiB of JSON that is read", &[ReadsAndAnswers], |set_up| self.of(set_up));
         self.print_table("A request that fails", &[Answers500, Reports, Captures], |set_up| self.of(set_up));
         self.print_table("One more poll of the handler", &[YieldsAndAnswers], further_poll);
         self.print_bars()
@@ -102,10 +115,10 @@ impl Results {
     }
 
     fn print_bars(&self) -> bool {
-        println!("\n{:<52}{:>12}{:>11}", "Over bare", "measured", "at most");
+        println!("\n{:<52}{:>12}{:>11}", "Bars", "measured", "at most");
         let mut all_hold = true;
-        for Bar { what, set_up, instructions, allocations } in BARS {
-            let over = self.of(set_up).over(self.of(bare(set_up.handler)));
+        for Bar { what, set_up, over, instructions, allocations } in BARS {
+            let over = self.of(set_up).over(self.of(over));
             let mut check = |unit, measured: Option<f64>, at_most| {
                 let verdict = match measured {
                     None => "not measured",
@@ -134,7 +147,7 @@ impl Results {
 /// What a set-up with this handler is compared with.
 fn bare(handler: Handler) -> SetUp {
     let handler = match handler {
-        Answers | YieldsAndAnswers => handler,
+        Answers | YieldsAndAnswers | ReadsAndAnswers => handler,
         Answers500 | Reports | Captures => Answers500,
     };
     SetUp { around: Nothing, handler }
@@ -145,7 +158,7 @@ fn ours(peer: SetUp) -> Option<SetUp> {
     let around = match peer.around {
         Peer => Reporting,
         DisabledPeer => Disabled,
-        Nothing | EmptyLayer | Disabled | Reporting => return None,
+        Nothing | EmptyLayer | Disabled | Reporting | WithoutBodies => return None,
     };
     Some(SetUp { around, handler: if peer.handler == Captures { Reports } else { peer.handler } })
 }

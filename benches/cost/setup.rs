@@ -5,10 +5,12 @@ use std::hint::black_box;
 use std::num::ParseIntError;
 
 use axum::Router;
-use axum::routing::get;
+use axum::body::{Body, Bytes};
+use axum::routing::{get, post};
 use faultwire::{Report, ReportLayer};
-use http::StatusCode;
+use http::{Request, StatusCode};
 
+use super::incoming;
 use super::layers::{self, EmptyLayer};
 
 /// One of the things that are compared.
@@ -28,6 +30,8 @@ pub(crate) enum Around {
     Disabled,
     /// `ReportLayer`, reporting.
     Reporting,
+    /// The same, with no bodies captured.
+    WithoutBodies,
     /// The layers of sentry-tower, with a client.
     Peer,
     /// The same without a DSN.
@@ -40,6 +44,8 @@ pub(crate) enum Handler {
     Answers,
     /// The same, but it is pending once before.
     YieldsAndAnswers,
+    /// The same, but it reads the request's body before.
+    ReadsAndAnswers,
     /// Answers 500 with a text.
     Answers500,
     /// Returns a [`Report`] of a chain of three errors.
@@ -63,16 +69,19 @@ struct StoreError(#[source] ParseIntError);
 impl SetUp {
     /// Every set-up, in the order of the tables.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        use Around::{Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, Reporting};
-        use Handler::{Answers, Answers500, Captures, Reports, YieldsAndAnswers};
+        use Around::{Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, Reporting, WithoutBodies};
+        use Handler::{Answers, Answers500, Captures, ReadsAndAnswers, Reports, YieldsAndAnswers};
 
         let succeeding =
             [Nothing, EmptyLayer, Disabled, Reporting, Peer, DisabledPeer].map(|around| (around, Answers));
+        let reading = [Nothing, EmptyLayer, Disabled, WithoutBodies, Reporting, Peer]
+            .map(|around| (around, ReadsAndAnswers));
         let yielding = [Nothing, EmptyLayer, Reporting, Peer].map(|around| (around, YieldsAndAnswers));
         let failing =
             [(Nothing, Answers500), (Reporting, Reports), (Reporting, Answers500), (Peer, Captures)];
         succeeding
             .into_iter()
+            .chain(reading)
             .chain(failing)
             .chain(yielding)
             .map(|(around, handler)| Self { around, handler })
@@ -80,6 +89,13 @@ impl SetUp {
 
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::all().find(|set_up| set_up.name() == name)
+    }
+
+    pub(crate) fn request(self) -> Result<Request<Body>, http::Error> {
+        match self.handler {
+            Handler::ReadsAndAnswers => incoming::post(),
+            _ => incoming::get(),
+        }
     }
 
     pub(crate) fn name(self) -> String {
@@ -90,6 +106,7 @@ impl SetUp {
         let handler = match self.handler {
             Handler::Answers => get(answers),
             Handler::YieldsAndAnswers => get(yields_and_answers),
+            Handler::ReadsAndAnswers => post(reads_and_answers),
             Handler::Answers500 => get(answers_500),
             Handler::Reports => get(reports),
             Handler::Captures => get(captures),
@@ -98,7 +115,7 @@ impl SetUp {
         let router = match self.around {
             Around::Nothing => router,
             Around::EmptyLayer => router.layer(EmptyLayer),
-            Around::Disabled | Around::Reporting => router.layer(ReportLayer::new()),
+            Around::Disabled | Around::Reporting | Around::WithoutBodies => router.layer(ReportLayer::new()),
             Around::Peer | Around::DisabledPeer => router.layer(layers::peer()),
         };
         // What `axum::serve` does first, so that the layers are put on once and not for every request.
@@ -113,11 +130,12 @@ impl fmt::Display for SetUp {
             Around::EmptyLayer => "a layer that does nothing",
             Around::Disabled => "ReportLayer, disabled",
             Around::Reporting => "ReportLayer",
+            Around::WithoutBodies => "ReportLayer, bodies off",
             Around::Peer => "sentry-tower",
             Around::DisabledPeer => "sentry-tower, no DSN",
         };
         let handler = match self.handler {
-            Handler::Answers | Handler::YieldsAndAnswers => "",
+            Handler::Answers | Handler::YieldsAndAnswers | Handler::ReadsAndAnswers => "",
             Handler::Answers500 => ": status 500",
             Handler::Reports => ": report of three errors",
             Handler::Captures => ": event of three errors",
@@ -130,7 +148,7 @@ impl Handler {
     /// The status of the response.
     pub(crate) fn status(self) -> StatusCode {
         match self {
-            Self::Answers | Self::YieldsAndAnswers => StatusCode::OK,
+            Self::Answers | Self::YieldsAndAnswers | Self::ReadsAndAnswers => StatusCode::OK,
             Self::Answers500 | Self::Reports | Self::Captures => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -142,6 +160,11 @@ async fn answers() -> &'static str {
 
 async fn yields_and_answers() -> &'static str {
     tokio::task::yield_now().await;
+    "shipped"
+}
+
+async fn reads_and_answers(body: Bytes) -> &'static str {
+    black_box(body);
     "shipped"
 }
 

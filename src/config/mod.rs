@@ -168,12 +168,22 @@ impl Config {
     }
 
     /// `FAULTWIRE_BODIES`: `off`, `json-and-form` or `all`; see [`Bodies`]. Default: `json-and-form`.
+    ///
+    /// # Example
+    /// ```
+    /// use faultwire::Config;
+    /// use faultwire::config::Bodies;
+    ///
+    /// let config = Config::new().bodies(Bodies::All).body_limit(4 * 1024);
+    /// # drop(config);
+    /// ```
     pub fn bodies(mut self, bodies: Bodies) -> Self {
         self.bodies = Some(bodies);
         self
     }
 
-    /// `FAULTWIRE_BODY_LIMIT`: how many bytes of a body are kept, up to 1 MiB. Default: 8192, what Sentry keeps.
+    /// `FAULTWIRE_BODY_LIMIT`: how many bytes of a body are kept, up to 1 MiB. Default: 8192, what Sentry keeps;
+    /// of the scrubbed text no more than that is sent. 0 is the same as [`Bodies::Off`].
     pub fn body_limit(mut self, bytes: usize) -> Self {
         match settings::checked_body_limit(bytes) {
             Ok(bytes) => self.body_limit = Some(bytes),

@@ -27,8 +27,6 @@ pub(crate) struct Resolved {
     pub(crate) release: Option<String>,
     pub(crate) server_name: Option<String>,
     pub(crate) debug: bool,
-    pub(crate) bodies: Bodies,
-    pub(crate) body_limit: usize,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) roots: Option<Vec<Certificate<'static>>>,
     pub(crate) inbox: Option<SocketAddr>,
@@ -64,6 +62,11 @@ impl Config {
             .flatten()
             .find(|given| !given.trim().is_empty());
         let release = release.map(|release| mend("release", release, mended_release));
+        let bodies = self.bodies.unwrap_or_default();
+        let body_limit = match bodies {
+            Bodies::Off => 0,
+            _ => self.body_limit.unwrap_or(DEFAULT_BODY_LIMIT),
+        };
         Ok(Resolved {
             enabled: self.enabled.unwrap_or(true),
             dsn: self.dsn,
@@ -71,8 +74,6 @@ impl Config {
             release,
             server_name: self.server_name,
             debug: self.debug.unwrap_or(false),
-            bodies: self.bodies.unwrap_or_default(),
-            body_limit: self.body_limit.unwrap_or(DEFAULT_BODY_LIMIT),
             shutdown_timeout: self.shutdown_timeout.unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
             roots: self.ca_file.as_deref().map(roots).transpose()?,
             inbox: self.inbox,
@@ -81,6 +82,8 @@ impl Config {
             settings: Settings {
                 sample_rate: self.sample_rate.unwrap_or(1.0),
                 error_names: self.error_names,
+                bodies,
+                body_limit,
             },
             mended,
         })

@@ -5,6 +5,7 @@
 //! `.await` and on whichever thread the runtime goes on. What is set is shared copy-on-write: a failure
 //! takes a snapshot by cloning one `Arc`.
 
+mod body;
 mod pool;
 mod task;
 
@@ -21,8 +22,8 @@ use serde_json::Value;
 
 pub use self::task::{InContext, WithContext};
 use crate::record::{
-    Breadcrumb, Details, Headers, MAX_SHORT, Origin, RequestLine, RequestSnapshot, User, short_text,
-    to_value, value_weight,
+    Breadcrumb, Details, Headers, KeptBody, MAX_SHORT, Origin, RequestLine, RequestSnapshot, User,
+    short_text, to_value, value_weight,
 };
 use crate::reporter::Reporter;
 
@@ -74,6 +75,7 @@ struct Inner {
 struct Shared {
     facts: Option<Arc<Facts>>,
     parked: Option<Box<Details>>,
+    body: Option<KeptBody>,
 }
 
 /// What the application said.
@@ -241,6 +243,7 @@ impl Inner {
     }
 
     /// Forgets the request and everything that was said.
+    #[inline]
     fn reset(&mut self) {
         self.settle();
         self.reporter = None;
@@ -248,7 +251,9 @@ impl Inner {
         self.request.headers.clear();
         self.has_request = false;
         self.trace.take();
-        self.shared.get_mut().unwrap_or_else(PoisonError::into_inner).facts = None;
+        let shared = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
+        shared.facts = None;
+        shared.body = None;
     }
 
     /// Counts a report that became a response which nobody saw: the request was cancelled.
@@ -263,6 +268,7 @@ impl Inner {
         self.has_request.then_some(&self.request)
     }
 
+    #[inline]
     fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }

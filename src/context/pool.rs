@@ -22,7 +22,10 @@ pub(super) fn take() -> Option<Arc<Inner>> {
 /// somebody has taken holds it, and it is dropped when they are done.
 #[inline]
 pub(super) fn put(mut inner: Arc<Inner>) {
-    let Some(unshared) = Arc::get_mut(&mut inner) else { return };
+    let Some(unshared) = Arc::get_mut(&mut inner) else {
+        inner.forget_body();
+        return;
+    };
     // Destructors of what the application said run here, before the pool is touched.
     unshared.reset();
     // An error means that the thread ends.

@@ -25,11 +25,24 @@
 //! main hub. Calls of the SDK itself (`sentry::capture_message`) on threads that used the SDK before
 //! [`init()`](crate::init()), outside of any request, stay silent: that is the SDK's own rule.
 //!
+//! # Request bodies
+//!
+//! An event shows the beginning of its request's body: of JSON (GraphQL included) and forms by default, see
+//! [`Config::bodies`](crate::Config::bodies), up to [`Config::body_limit`](crate::Config::body_limit). A copy
+//! is kept while the handler reads, and is freed when the response is complete. What the handler does not read
+//! is not read for it; frames, sizes, trailers and errors pass as they are. If that is not the whole body, the
+//! event is tagged `faultwire.body`: `cut` (at the limit), `partly_read` or `not_read`; the context of that
+//! name has the numbers of bytes. A body that cannot be shown is counted: `<5120 bytes, gzip>`.
+//!
+//! Only the body types of axum and tonic are seen; on a router it is axum's. Bodies of gRPC never are.
+//!
 //! # Body types
 //!
-//! Panics become responses, and failing streams are seen, for the body types of axum and tonic and for
+//! Panics become responses, and failing response streams are seen, for the body types of axum and tonic and for
 //! `http_body_util::Full<Bytes>`. With any other body type a panic goes on unwinding after it was recorded.
 
+mod answer;
+#[cfg(any(feature = "axum", feature = "tonic"))]
 mod body;
 mod future;
 mod request;

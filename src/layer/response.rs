@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use sentry::Hub;
 
-use super::{Ignore, RequestInfo, body};
+use super::{Ignore, RequestInfo, answer};
 use crate::context::Context;
 use crate::panics::{self, Caught};
 use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, PanicInfo, RequestSnapshot};
@@ -113,6 +113,7 @@ impl Active {
             origin: Origin::Request,
             status,
             facts: self.context.facts(),
+            body: self.context.take_body(),
             context: self.context.clone(),
             hub: Some(self.hub.clone()),
         });
@@ -147,7 +148,7 @@ pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Res
     );
     let status = StatusCode::INTERNAL_SERVER_ERROR;
     let text = if grpc { String::new() } else { problem_json(status, None, id) };
-    let Some(body) = body::known(text) else { resume_unwind(caught.payload) };
+    let Some(body) = answer::known(text) else { resume_unwind(caught.payload) };
     let mut answer = Response::new(body);
     let mut header = |name, value| answer.headers_mut().insert(name, HeaderValue::from_static(value));
     if grpc {

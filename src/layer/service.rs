@@ -46,7 +46,9 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> ReportFuture<S::Future> {
+    // Inlined into axum's wrapper, the future would be made in one place and moved to another.
+    #[inline(never)]
+    fn call(&mut self, mut request: Request<B>) -> ReportFuture<S::Future> {
         let Some(reporter) = reporter::global() else {
             return ReportFuture::passing(self.inner.call(request));
         };
@@ -61,6 +63,10 @@ where
         let hub = Arc::new(Hub::new_from_top(&reporter.hub));
         let context =
             Context::for_request(reporter, line, |headers| request::keep_headers(&request, headers));
+        #[cfg(any(feature = "axum", feature = "tonic"))]
+        super::body::tee(&mut request, &context);
+        #[cfg(not(any(feature = "axum", feature = "tonic")))]
+        let _ = &mut request;
         let called = {
             let _entered = context.enter(&hub);
             panics::guarded(|| self.inner.call(request))

@@ -2,6 +2,7 @@
 //!
 //! It goes through the `sink` in a record and becomes an event on our own thread (`report::build`).
 
+mod body;
 mod head;
 mod labels;
 mod said;
@@ -15,6 +16,7 @@ use std::sync::atomic::AtomicBool;
 use http::{Method, StatusCode, Uri};
 use serde_json::Value;
 
+pub(crate) use self::body::{KeptBody, MAX_BODY_TEXT};
 pub(crate) use self::head::{Headers, is_shown_header};
 pub(crate) use self::labels::Origin;
 pub use self::labels::{EventId, Kind, Level};

@@ -78,7 +78,7 @@ impl Said {
 }
 
 fn assemble(record: Record, settings: &Settings) -> (Event<'static>, Said) {
-    let Record { mut details, timestamp, mechanism, origin, status, context, facts, hub: _ } = record;
+    let Record { mut details, timestamp, mechanism, origin, status, context, facts, body, hub: _ } = record;
     let mut facts = facts.as_deref().cloned().unwrap_or_default();
     facts.overlay(&mut details);
 
@@ -144,7 +144,7 @@ fn assemble(record: Record, settings: &Settings) -> (Event<'static>, Said) {
         outermost.stacktrace = stack.or_else(|| place.as_ref().map(one_frame));
     }
     if let Some(request) = request {
-        decorate::request(&mut event, request);
+        decorate::request(&mut event, request, body.as_deref());
     }
 
     let level_is_set = level_said.is_some() || critical;

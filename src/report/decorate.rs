@@ -7,7 +7,8 @@ use sentry::protocol::{Breadcrumb, Event, Request, TraceContext, User};
 use sentry::{ClientOptions, Integration};
 
 use crate::context::{Context, Facts, Trace, current};
-use crate::record::{Level, RequestSnapshot, Route};
+use crate::record::{KeptBody, Level, RequestSnapshot, Route};
+use crate::report::body;
 use crate::report::fingerprint::normalise_path;
 use crate::scrub::MASK;
 #[cfg(feature = "axum")]
@@ -34,7 +35,7 @@ impl Integration for ContextForSdkEvents {
             event.tags.entry("error.origin".to_owned()).or_insert_with(|| origin.as_str().to_owned());
         }
         if let Some(snapshot) = context.request() {
-            request(&mut event, snapshot);
+            request(&mut event, snapshot, context.body().as_deref());
         }
         // Without a span of its own the event carries a trace id that the whole process shares.
         let has_span = event.contexts.get("trace").is_some_and(|trace| match trace {
@@ -75,14 +76,19 @@ pub(crate) fn facts(event: &mut Event<'static>, facts: &Facts) {
     }
 }
 
-/// Adds the request and the transaction's name, where the event has none.
-pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot) {
+/// Adds the request with its body and the transaction's name, where the event has none.
+pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot, body: Option<&KeptBody>) {
     event.transaction.get_or_insert_with(|| transaction(snapshot));
     if matches!(snapshot.line.route, Route::Path { .. }) {
         event.tags.insert("route.source".to_owned(), "path".to_owned());
     }
     match &mut event.request {
-        None => event.request = Some(shown(snapshot)),
+        None => {
+            event.request = Some(shown(snapshot));
+            if let Some(body) = body {
+                body::add(event, &snapshot.headers, body);
+            }
+        }
         // Another layer showed it, secrets of the path included.
         Some(Request { url: Some(url), .. }) if url.path() == snapshot.line.uri.path() => {
             url.set_path(&shown_path(snapshot));

@@ -5,6 +5,7 @@
 //! [`Report::send`], it is the `Err` of a service under the layer, or it is dropped, which is counted.
 
 mod backtrace;
+mod body;
 pub(crate) mod build;
 pub(crate) mod chain;
 pub(crate) mod decorate;
@@ -250,6 +251,7 @@ fn send_from(origin: Option<Origin>, details: Box<Details>, mechanism: Mechanism
         origin: origin.or(context.origin()).unwrap_or(Origin::Process),
         status: None,
         facts: context.facts(),
+        body: context.body(),
         context,
         hub,
     });

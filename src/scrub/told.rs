@@ -1,6 +1,7 @@
 //! What the scrubber was told: values that must never leave, and the application's patterns.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine;
@@ -13,6 +14,7 @@ use super::found::Rule;
 #[derive(Clone, Default)]
 pub(super) struct Told {
     known: Option<AhoCorasick>,
+    forms: Arc<[Vec<u8>]>,
     /// The number of the first form in base64.
     encoded_from: usize,
     pattern: Option<Regex>,
@@ -27,8 +29,9 @@ impl Told {
         let known = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&forms).ok();
         let pattern = patterns.iter().map(|pattern| format!("(?:{pattern})")).collect::<Vec<_>>().join("|");
         Ok(Self {
-            known: known.filter(|_| !forms.is_empty()),
+            known: if forms.is_empty() { None } else { known },
             encoded_from,
+            forms: forms.into(),
             pattern: if patterns.is_empty() { None } else { Some(Regex::new(&pattern)?) },
         })
     }
@@ -55,6 +58,17 @@ impl Told {
             (Some(known), Some(pattern)) if pattern.0.start < known.0.start => Some(pattern),
             (known, pattern) => known.or(pattern),
         }
+    }
+
+    /// The text without the beginning of a known secret at its end.
+    pub(super) fn without_half<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+        let half = |form: &Vec<u8>| {
+            let longest = form.len().min(text.len());
+            let ends_in = |half: &usize| form.get(..*half).is_some_and(|half| text.ends_with(half));
+            (SHORTEST_HALF..longest).rev().find(ends_in)
+        };
+        let half = self.forms.iter().filter_map(half).max().unwrap_or_default();
+        text.get(..text.len().saturating_sub(half)).unwrap_or_default()
     }
 
     /// The first known secret at or behind this place. In base64, what was encoded with it goes too.
@@ -90,6 +104,8 @@ fn in_texts(secret: &str) -> Vec<Vec<u8>> {
     forms
 }
 
+/// Fewer characters of a secret tell nothing.
+const SHORTEST_HALF: usize = 3;
 /// What is shorter would be found by chance.
 const SHORTEST_FORM: usize = 6;
 

@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod bodies;
 mod bugsink;
 mod config;
 mod context;

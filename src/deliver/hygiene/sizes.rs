@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::values_mut;
-use crate::record::truncated;
+use crate::record::{MAX_BODY_TEXT, truncated};
 
 /// The largest payload that Bugsink and Sentry take is 1 MiB; some room is left for what they add.
 const MAX_PAYLOAD: usize = 1_000_000;
@@ -23,7 +23,7 @@ pub(super) fn cut_all(event: &mut Map<String, Value>) {
             cut(request.get_mut(field), max);
         }
         budget(request.get_mut("headers"), 8_192, 6);
-        budget(request.get_mut("data"), 8_192, 6);
+        budget(request.get_mut("data"), MAX_BODY_TEXT, 6);
     }
     if let Some(Value::Array(breadcrumbs)) =
         event.get_mut("breadcrumbs").and_then(|crumbs| crumbs.get_mut("values"))

@@ -1,0 +1,60 @@
+//! The body of the running request, as far as it was read.
+
+use super::{Context, Inner};
+use crate::record::KeptBody;
+
+#[cfg_attr(
+    not(any(feature = "axum", feature = "tonic")),
+    expect(dead_code, reason = "only the bodies of axum and tonic can be looked into")
+)]
+impl Context {
+    /// Keeps what goes by of the request's body, from here on.
+    pub(crate) fn keep_body(&self, body: KeptBody) {
+        self.change_body(|kept| *kept = Some(body));
+    }
+
+    /// Bytes of the body go by. Without effect after the end of the request, or once they were taken.
+    #[inline]
+    pub(crate) fn body_frame(&self, frame: &[u8]) {
+        self.change_body(|kept| {
+            if let Some(kept) = kept {
+                kept.push(frame);
+            }
+        });
+    }
+
+    /// The body was read to its end.
+    #[inline]
+    pub(crate) fn body_end(&self) {
+        self.change_body(|kept| {
+            if let Some(kept) = kept {
+                kept.end();
+            }
+        });
+    }
+}
+
+impl Context {
+    /// A copy of what is kept, for a failure that the request survives.
+    pub(crate) fn body(&self) -> Option<Box<KeptBody>> {
+        self.change_body(|kept| kept.clone().map(Box::new)).flatten()
+    }
+
+    /// What is kept, for the failure that ends the request. Nothing is kept after that.
+    pub(crate) fn take_body(&self) -> Option<Box<KeptBody>> {
+        self.change_body(|kept| kept.take().map(Box::new)).flatten()
+    }
+
+    #[inline]
+    fn change_body<T>(&self, change: impl FnOnce(&mut Option<KeptBody>) -> T) -> Option<T> {
+        self.0.as_ref().map(|inner| change(&mut inner.shared().body))
+    }
+}
+
+impl Inner {
+    /// Frees what is kept, where somebody holds the context beyond the end of its request.
+    #[cold]
+    pub(super) fn forget_body(&self) {
+        drop(self.shared().body.take());
+    }
+}
