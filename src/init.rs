@@ -11,16 +11,16 @@ use sentry::integrations::contexts::ContextIntegration;
 use sentry::types::Dsn;
 use sentry::{Client, ClientOptions, Hub, Integration};
 
-use crate::config::{Config, ConfigError, Resolved};
+use crate::config::{Config, ConfigError, Resolved, ResolvedDestination};
 use crate::deliver::post::Poster;
-use crate::deliver::sentry::Destination;
-use crate::deliver::{Delivery, SdkTransport};
+use crate::deliver::sentry::Server;
+use crate::deliver::{Delivery, Destination, SdkTransport};
 use crate::inbox::{About, Inbox};
 use crate::panics;
 use crate::report::decorate;
 use crate::reporter::{self, Reporter, Settings};
 use crate::sink::{Intake, Sink};
-use crate::stats::{Counters, Stats};
+use crate::stats::{Counters, DestinationCounters, Stats};
 
 /// Without a DSN the SDK would keep its events to itself; nothing is ever sent there.
 const NOWHERE: &str = "http://unset@localhost/0";
@@ -75,22 +75,30 @@ impl Config {
 }
 
 fn start(resolved: Resolved) -> Result<Running, ConfigError> {
-    let Resolved { dsn, roots, bodies, body_limit, shutdown_timeout, settings, mended, .. } = &resolved;
+    let Resolved { bodies, body_limit, shutdown_timeout, settings, mended, .. } = &resolved;
     for mended in mended {
         tracing::warn!(target: "faultwire", "{mended}");
     }
     tracing::debug!(target: "faultwire", ?bodies, body_limit, "bodies are not captured in this version");
-    let counters = Arc::new(Counters::new(mended.clone()));
-    let destination = dsn.as_ref().map(|dsn| Destination::new(dsn, Poster::new(roots.clone())));
-    match &destination {
-        Some(destination) => tracing::debug!(target: "faultwire", server = destination.name(), "reporting"),
-        None => tracing::warn!(target: "faultwire", "SENTRY_DSN is not set: failures are logged, not sent"),
+    let servers: Vec<_> =
+        resolved.destinations.iter().map(|destination| server(destination, &resolved)).collect();
+    let each = servers.iter().map(|(_, counters)| Arc::clone(counters)).collect();
+    let counters = Arc::new(Counters::new(mended.clone(), each));
+    for (server, _) in &servers {
+        tracing::debug!(target: "faultwire", server = server.name(), "reporting");
+    }
+    if servers.is_empty() {
+        tracing::warn!(target: "faultwire", "SENTRY_DSN is not set: failures are logged, not sent");
     }
     let sample_rate = settings.sample_rate;
     let shutdown_timeout = *shutdown_timeout;
-    let inbox = open_inbox(&resolved, destination.as_ref())?;
+    let inbox = open_inbox(&resolved, &servers)?;
     let watchers = inbox.iter().map(Inbox::watcher).collect();
-    let delivery = Delivery::new(destination, Arc::clone(&counters), resolved.debug, watchers);
+    let destinations = servers.into_iter().zip(&resolved.destinations).map(|((server, own), destination)| {
+        let (rate, verbose) = (resolved.backlog_rate, resolved.debug);
+        Destination::new(destination.filter.clone(), server, rate, own, Arc::clone(&counters), verbose)
+    });
+    let delivery = Delivery::new(destinations.collect(), Arc::clone(&counters), resolved.debug, watchers);
     let sink = Sink::new(Arc::clone(&delivery) as Arc<dyn Intake>, Arc::clone(&counters), sample_rate);
     let transport = Arc::new(SdkTransport::new(Arc::clone(&delivery), sample_rate));
     let (options, settings) = client_options(resolved, transport);
@@ -109,12 +117,24 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     Ok(Running { reporter, delivery, inbox, shutdown_timeout })
 }
 
-fn open_inbox(resolved: &Resolved, destination: Option<&Destination>) -> Result<Option<Inbox>, ConfigError> {
+/// Connections of its own, and counters.
+fn server(destination: &ResolvedDestination, resolved: &Resolved) -> (Server, Arc<DestinationCounters>) {
+    let server = Server::new(&destination.dsn, Poster::new(resolved.roots.clone()));
+    let counters = DestinationCounters::new(destination.name.clone(), server.name().to_owned());
+    (server, Arc::new(counters))
+}
+
+fn open_inbox(
+    resolved: &Resolved,
+    servers: &[(Server, Arc<DestinationCounters>)],
+) -> Result<Option<Inbox>, ConfigError> {
     let Some(addr) = resolved.inbox else { return Ok(None) };
+    let names: Vec<_> = servers.iter().map(|(server, _)| server.name()).collect();
+    let destination = names.join(", ");
     let about = About {
         environment: &resolved.environment,
         release: resolved.release.as_deref(),
-        destination: destination.map(Destination::name),
+        destination: (!names.is_empty()).then_some(&*destination),
     };
     let inbox = Inbox::open(addr, &about).map_err(|error| {
         let why = match error.kind() {
@@ -131,12 +151,14 @@ fn open_inbox(resolved: &Resolved, destination: Option<&Destination>) -> Result<
 
 /// The SDK's options: the application's wishes first, then what this crate decides.
 fn client_options(resolved: Resolved, transport: Arc<SdkTransport>) -> (ClientOptions, Settings) {
-    let Resolved { dsn, environment, release, server_name, client_options, settings, .. } = resolved;
+    let Resolved { destinations, environment, release, server_name, client_options, settings, .. } = resolved;
     let mut options = ClientOptions::new();
     options.server_name = server_name.map(Into::into);
     if let Some(change) = client_options {
         options = change(options);
     }
+    // The SDK sends nothing itself; with any DSN it hands its events over.
+    let dsn = destinations.into_iter().next().map(|destination| destination.dsn);
     options.dsn = dsn.or_else(|| NOWHERE.parse::<Dsn>().ok());
     options.environment = Some(environment.into());
     options.release = release.map(Into::into).or(options.release);
@@ -243,7 +265,8 @@ impl Running {
     fn end(self, timeout: Duration) -> ShutdownSummary {
         reporter::uninstall(&self.reporter);
         self.delivery.flush(timeout);
-        let lost = self.delivery.close();
+        self.delivery.close();
+        let lost = self.reporter.counters.shutdown.get();
         if lost > 0 {
             tracing::warn!(target: "faultwire", lost, "events are lost: the server did not take them in time");
         }

@@ -27,4 +27,4 @@ pub use init::{Guard, ShutdownSummary, init, stats};
 pub use layer::ReportLayer;
 pub use record::{BoxError, EventId, Kind, User};
 pub use report::Report;
-pub use stats::{Dropped, Stats};
+pub use stats::{DestinationStats, Dropped, Stats};

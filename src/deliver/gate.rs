@@ -36,7 +36,7 @@ fn pass<T: Serialize>(kind: &'static str, event_id: Option<Uuid>, item: &T) -> O
     scrub_event(&mut value);
     hygiene::fit(&mut value);
     let payload = serde_json::to_vec(&value).ok()?;
-    Some(Outgoing { event_id, kind, payload, title: title(kind, &value), attempts: 0, _ticket: None })
+    Some(Outgoing { event_id, kind, payload, title: title(kind, &value) })
 }
 
 /// `OrderError: no such table (GET /orders/{id}, 0af7651916cd43dd8448eb211c80319c)`.

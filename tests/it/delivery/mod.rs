@@ -1,7 +1,9 @@
 //! From a failure to a server that has it: nothing is lost quietly, and the application is never hurt.
 
+mod destinations;
 mod hooks;
 mod hygiene;
+mod lanes;
 mod limits;
 mod retries;
 mod sdk;
