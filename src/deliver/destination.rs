@@ -101,16 +101,31 @@ impl Destination {
 
     /// Sends what waits, one event at a time, until the end.
     pub(super) fn send(&self) {
-        while let Some(sending) = self.outbox.take() {
+        while let Some(mut sending) = self.outbox.take() {
             if sending.is_repeated() {
-                self.counters.retried.add(1);
-                self.totals.retried.add(1);
+                self.count_retry();
             }
-            let outgoing = Arc::clone(&sending.item().outgoing);
-            // Nothing in there should panic. If something does, a sender is still here for the next event.
-            let reply = catch_unwind(AssertUnwindSafe(|| self.server.send(&outgoing)));
-            self.settle(sending, &outgoing, reply.unwrap_or_else(|_| Reply::panicked()));
+            let mut reply = self.post(&sending.item().outgoing);
+            if reply.too_large
+                && let Some(smaller) = sending.item().outgoing.shrunk()
+            {
+                // Once: what is refused even so is refused.
+                sending.item_mut().outgoing = Arc::new(smaller);
+                self.count_retry();
+                reply = self.post(&sending.item().outgoing);
+            }
+            self.settle(sending, reply);
         }
+    }
+
+    fn post(&self, outgoing: &Outgoing) -> Reply {
+        // Nothing in there should panic. If something does, a sender is still here for the next event.
+        catch_unwind(AssertUnwindSafe(|| self.server.send(outgoing))).unwrap_or_else(|_| Reply::panicked())
+    }
+
+    fn count_retry(&self) {
+        self.counters.retried.add(1);
+        self.totals.retried.add(1);
     }
 
     /// Whoever waits for the end of it gets the backlog without its pauses, until that time.
@@ -134,7 +149,8 @@ impl Destination {
     }
 
     /// Draws the consequences of an answer.
-    fn settle(&self, sending: Sending<Parcel>, outgoing: &Outgoing, reply: Reply) {
+    fn settle(&self, sending: Sending<Parcel>, reply: Reply) {
+        let outgoing = Arc::clone(&sending.item().outgoing);
         // Counted under the lock, so that the end finds every event either waiting or counted.
         let (settled, change) = self.outbox.with(|schedule| {
             let now = Instant::now();
@@ -162,7 +178,7 @@ impl Destination {
             self.counters.failed(&reply.why);
             self.totals.failed(reply.why.clone());
         }
-        self.tell(&settled, change, outgoing, &reply);
+        self.tell(&settled, change, &outgoing, &reply);
         // Only now is it no longer on its way: whoever waited for it finds everything said.
         drop(settled);
     }

@@ -106,6 +106,15 @@ pub(crate) struct Outgoing {
     pub(crate) title: String,
 }
 
+impl Outgoing {
+    /// The same without what is least missed, for a server to which it is too large. `None` if nothing can go.
+    fn shrunk(&self) -> Option<Self> {
+        let Self { event_id, kind, payload, title } = self;
+        let payload = hygiene::shrunk(payload)?;
+        Some(Self { event_id: *event_id, kind, payload, title: title.clone() })
+    }
+}
+
 impl Delivery {
     /// `destinations` are where events go; without one they are written to the log. `watchers` see all of them.
     pub(crate) fn new(

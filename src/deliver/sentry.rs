@@ -39,6 +39,8 @@ pub(super) struct Reply {
     pub(super) limits: Vec<(Category, Duration)>,
     /// Scrubbed: it is for people.
     pub(super) why: String,
+    /// It would take less of it.
+    pub(super) too_large: bool,
 }
 
 impl Server {
@@ -93,7 +95,7 @@ impl Reply {
     fn without_answer(verdict: Verdict, why: &str) -> Self {
         // It may name a proxy, with its password.
         let why = scrub_text(why).unwrap_or_else(|| why.to_owned());
-        Self { verdict, limits: Vec::new(), why }
+        Self { verdict, limits: Vec::new(), why, too_large: false }
     }
 
     pub(super) fn panicked() -> Self {
@@ -116,7 +118,8 @@ impl Reply {
             Some(words) => format!("the server answered {}: {words}", answer.status),
             None => format!("the server answered {}", answer.status),
         };
-        let mut reply = Self { verdict, limits: Vec::new(), why };
+        let too_large = answer.status == 413;
+        let mut reply = Self { verdict, limits: Vec::new(), why, too_large };
         reply.limits = answer.rate_limits.as_deref().map(limits::read).unwrap_or_default();
         // Where it does not say what for, it is for everything. A way that is closed is held by itself.
         let is_held = matches!(verdict, Verdict::Failed { .. } | Verdict::Refused { .. });

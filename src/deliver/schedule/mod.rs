@@ -92,6 +92,10 @@ impl<T> Sending<T> {
         &self.placed.item.item
     }
 
+    pub(super) fn item_mut(&mut self) -> &mut T {
+        &mut self.placed.item.item
+    }
+
     pub(super) fn is_repeated(&self) -> bool {
         self.placed.item.attempts > 0
     }
