@@ -23,7 +23,7 @@ pub use sentry;
 
 pub use config::{Config, ConfigError};
 pub use context::{Context, InContext, WithContext, current};
-pub use init::{Guard, ShutdownSummary, init, stats};
+pub use init::{Guard, Shutdown, ShutdownSummary, init, stats};
 pub use layer::ReportLayer;
 pub use record::{BoxError, EventId, Kind, User};
 pub use report::Report;

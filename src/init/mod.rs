@@ -1,5 +1,7 @@
 //! `init` and the guard: the only place that wires the parts together.
 
+mod shutdown;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -11,6 +13,7 @@ use sentry::integrations::contexts::ContextIntegration;
 use sentry::types::Dsn;
 use sentry::{Client, ClientOptions, Hub, Integration};
 
+pub use self::shutdown::{Shutdown, ShutdownSummary};
 use crate::config::{Config, ConfigError, Resolved, ResolvedDestination};
 use crate::deliver::post::Poster;
 use crate::deliver::sentry::Server;
@@ -189,6 +192,10 @@ fn client_options(resolved: Resolved, transport: Arc<SdkTransport>) -> (ClientOp
 /// Keeps reporting alive. Dropping it ends reporting after delivering what is left, for at most the shutdown
 /// timeout (`FAULTWIRE_SHUTDOWN_TIMEOUT`, 2 s), also when the server hangs.
 ///
+/// Dropping it blocks; asynchronous code ends reporting with [`shutdown_async`](Self::shutdown_async). Neither
+/// `std::process::exit` nor `abort` drops anything: end reporting before. After a `fork` the child has none of this
+/// crate's threads, and needs an `init` of its own.
+///
 /// # Example
 /// ```
 /// use std::time::Duration;
@@ -213,16 +220,6 @@ struct Running {
     shutdown_timeout: Duration,
 }
 
-/// What [`Guard::shutdown`] could do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ShutdownSummary {
-    /// Events that the server accepted, since `init`.
-    pub sent: u64,
-    /// Events that were still undelivered when the time was over.
-    pub lost: u64,
-}
-
 impl Guard {
     /// Waits until everything that was captured so far is delivered, for at most `timeout`. Returns early
     /// when the server asked for more patience than that. True if nothing is left.
@@ -235,6 +232,30 @@ impl Guard {
     #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     pub fn shutdown(mut self, timeout: Duration) -> ShutdownSummary {
         self.running.take().map(|running| running.end(timeout)).unwrap_or_default()
+    }
+
+    /// The same without blocking the thread, for asynchronous code: a thread of this crate waits, and wakes the
+    /// task. It begins at once and needs no particular runtime.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let guard = faultwire::init()?;
+    ///     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    ///     let app = axum::Router::<()>::new();
+    ///     let ctrl_c = async { drop(tokio::signal::ctrl_c().await) };
+    ///     axum::serve(listener, app).with_graceful_shutdown(ctrl_c).await?;
+    ///
+    ///     let delivery = guard.shutdown_async(Duration::from_secs(5)).await;
+    ///     println!("{} sent, {} lost", delivery.sent, delivery.lost);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn shutdown_async(mut self, timeout: Duration) -> Shutdown {
+        Shutdown::begin(self.running.take(), timeout)
     }
 
     /// Where the inbox listens: the address of [`Config::inbox`], with the port that was free if it said 0.
