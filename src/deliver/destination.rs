@@ -3,8 +3,9 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use super::clock;
 use super::labels::{EventLabels, Labels};
 use super::limits::Category;
 use super::outbox::Outbox;
@@ -12,9 +13,10 @@ use super::progress::Ticket;
 use super::retry::{Change, Verdict};
 use super::schedule::{Schedule, Sending, Settled};
 use super::sentry::{Reply, Server};
+use super::watch::Watch;
 use super::{Outgoing, say};
 use crate::record::{EventId, Kind, Level};
-use crate::stats::{Counters, DestinationCounters, Reason};
+use crate::stats::{Counters, DestinationCounters, DestinationStats, Reason};
 
 const MAX_WAITING: usize = 16 * 1_024;
 const MAX_WAITING_BYTES: usize = 32 * 1_024 * 1_024;
@@ -119,13 +121,48 @@ impl Destination {
     }
 
     fn post(&self, outgoing: &Outgoing) -> Reply {
+        let asked = SystemTime::now();
         // Nothing in there should panic. If something does, a sender is still here for the next event.
-        catch_unwind(AssertUnwindSafe(|| self.server.send(outgoing))).unwrap_or_else(|_| Reply::panicked())
+        let reply = catch_unwind(AssertUnwindSafe(|| self.server.send(outgoing)));
+        let reply = reply.unwrap_or_else(|_| Reply::panicked());
+        if let Some(date) = reply.date {
+            self.compare_clocks(clock::ahead(asked, SystemTime::now(), date));
+        }
+        reply
+    }
+
+    fn compare_clocks(&self, ahead: Option<i64>) {
+        if self.counters.set_clock_ahead(ahead) {
+            let (server, seconds) = (self.server.name(), ahead.unwrap_or_default());
+            say(|| {
+                tracing::warn!(
+                    target: "faultwire",
+                    server,
+                    "the clock of this machine is {seconds} s ahead of the server's: events may get other times there"
+                );
+            });
+        }
     }
 
     fn count_retry(&self) {
         self.counters.retried.add(1);
         self.totals.retried.add(1);
+    }
+
+    /// Says so when nothing has got through for too long.
+    pub(super) fn look(&self, watch: &mut Watch, now: Instant) {
+        let (waiting, accepted) = self.outbox.with(|schedule| schedule.progress());
+        let Some(stuck) = watch.look(now, waiting, accepted) else { return };
+        let DestinationStats { queued, last_error, .. } = self.counters.read();
+        let (server, why) = (self.server.name(), last_error.unwrap_or_default());
+        say(|| {
+            tracing::warn!(
+                target: "faultwire",
+                server,
+                queued,
+                "nothing has been delivered for {stuck:.0?}, the last error: {why}"
+            );
+        });
     }
 
     /// Whoever waits for the end of it gets the backlog without its pauses, until that time.

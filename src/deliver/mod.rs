@@ -8,6 +8,7 @@
 //! 16 384 events or 32 MiB. Both have lanes: what matters more goes first, and when there is no room what matters
 //! less goes for it, which is counted.
 
+mod clock;
 mod destination;
 mod gate;
 mod hygiene;
@@ -22,9 +23,10 @@ mod retry;
 mod schedule;
 pub(crate) mod sentry;
 mod transport;
+mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use ::sentry::protocol::EnvelopeItem;
@@ -39,6 +41,7 @@ use self::lanes::Lane;
 use self::progress::{Progress, Ticket};
 use self::queue::Queue;
 pub(crate) use self::transport::SdkTransport;
+use self::watch::Watch;
 use crate::report::build;
 use crate::reporter::{self, Reporter};
 use crate::sink::{Intake, Record, Watcher};
@@ -60,6 +63,7 @@ pub(crate) struct Delivery {
     /// The log tells about every event, not only about trouble.
     verbose: bool,
     watchers: Vec<Arc<dyn Watcher>>,
+    end: End,
 }
 
 /// What the processing thread needs to build events. It has them alone: the client holds the transport, and
@@ -130,6 +134,7 @@ impl Delivery {
             destinations: destinations.into_iter().map(Arc::new).collect(),
             verbose,
             watchers,
+            end: End::default(),
         })
     }
 
@@ -148,7 +153,8 @@ impl Delivery {
                 spawn("faultwire-send", move || destination.send())?;
             }
         }
-        Ok(())
+        let delivery = Arc::clone(self);
+        spawn("faultwire-watch", move || delivery.watch())
     }
 
     /// Waits until everything is delivered that is on its way, but no longer than that. True if nothing is left.
@@ -170,6 +176,25 @@ impl Delivery {
         self.progress.close();
         drop(waiting);
         drop_quietly(self.queue.close());
+        self.end.declare();
+        self.publish();
+    }
+
+    /// Looks after everything now and then, until the end.
+    fn watch(&self) {
+        let mut watches: Vec<_> = self.destinations.iter().map(|_| Watch::default()).collect();
+        while !self.end.comes_within(watch::TICK) {
+            for (destination, watch) in self.destinations.iter().zip(&mut watches) {
+                destination.look(watch, Instant::now());
+            }
+            self.publish();
+        }
+    }
+
+    /// Hands the counters to the application's recorder, which is its code.
+    fn publish(&self) {
+        #[cfg(feature = "metrics")]
+        say(|| crate::stats::facade::publish(&self.counters.read()));
     }
 
     /// Queues what was captured; false if there is no room. Never waits.
@@ -259,6 +284,27 @@ impl Delivery {
             destination.put(Parcel { outgoing: Arc::clone(&outgoing), ticket: Arc::clone(&ticket) }, labels);
         }
         ticket.routed();
+    }
+}
+
+/// Whether delivery has ended.
+#[derive(Default)]
+struct End {
+    declared: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl End {
+    fn declare(&self) {
+        *self.declared.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for it for so long.
+    fn comes_within(&self, pause: Duration) -> bool {
+        let declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(declared, pause, |declared| !*declared);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
     /// `X-Sentry-Rate-Limits`, unread.
     pub(crate) rate_limits: Option<String>,
+    /// What the server's clock said.
+    pub(crate) date: Option<SystemTime>,
     /// What it says about a bad request, unread; empty for other answers.
     pub(crate) words: Vec<u8>,
 }
@@ -76,6 +78,7 @@ impl Poster {
             status: response.status().as_u16(),
             retry_after: header("retry-after").and_then(|value| retry_after(value, date)),
             rate_limits: header("x-sentry-rate-limits").map(str::to_owned),
+            date,
             words: Vec::new(),
         };
         // Read to its end the connection can be used again; one that is too long or stalls is given up.

@@ -41,6 +41,8 @@ pub(super) struct Reply {
     pub(super) why: String,
     /// It would take less of it.
     pub(super) too_large: bool,
+    /// What the server's clock said.
+    pub(super) date: Option<SystemTime>,
 }
 
 impl Server {
@@ -95,7 +97,7 @@ impl Reply {
     fn without_answer(verdict: Verdict, why: &str) -> Self {
         // It may name a proxy, with its password.
         let why = scrub_text(why).unwrap_or_else(|| why.to_owned());
-        Self { verdict, limits: Vec::new(), why, too_large: false }
+        Self { verdict, limits: Vec::new(), why, too_large: false, date: None }
     }
 
     pub(super) fn panicked() -> Self {
@@ -119,7 +121,7 @@ impl Reply {
             None => format!("the server answered {}", answer.status),
         };
         let too_large = answer.status == 413;
-        let mut reply = Self { verdict, limits: Vec::new(), why, too_large };
+        let mut reply = Self { verdict, limits: Vec::new(), why, too_large, date: answer.date };
         reply.limits = answer.rate_limits.as_deref().map(limits::read).unwrap_or_default();
         // Where it does not say what for, it is for everything. A way that is closed is held by itself.
         let is_held = matches!(verdict, Verdict::Failed { .. } | Verdict::Refused { .. });
@@ -155,6 +157,7 @@ mod tests {
             status,
             retry_after: retry_after.map(Duration::from_secs),
             rate_limits: rate_limits.map(str::to_owned),
+            date: None,
             words: body.as_bytes().to_vec(),
         })
     }

@@ -114,6 +114,14 @@ impl DestinationCounters {
         self.unreachable.store(!reachable, Ordering::Relaxed);
     }
 
+    /// Notes how far the clock is ahead; true if that is new and far.
+    pub(crate) fn set_clock_ahead(&self, seconds: Option<i64>) -> bool {
+        let mut notes = self.notes();
+        let was_right = notes.clock_ahead_seconds.is_none();
+        notes.clock_ahead_seconds = seconds;
+        was_right && seconds.is_some()
+    }
+
     pub(crate) fn read(&self) -> DestinationStats {
         let notes = self.notes();
         DestinationStats {

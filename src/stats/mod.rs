@@ -1,6 +1,8 @@
 //! The counters: what happened to every failure, for health handlers.
 
 mod destination;
+#[cfg(feature = "metrics")]
+pub(crate) mod facade;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -225,6 +225,13 @@ impl<T> Schedule<T> {
         (self.lanes.len().saturating_add(self.line.in_flight()), self.lanes.weight())
     }
 
+    /// Whether events wait or are under way, and how many the server has accepted.
+    pub(super) fn progress(&self) -> (bool, u64) {
+        let mut waiting = self.lanes.iter(Side::Fresh).chain(self.lanes.iter(Side::Old));
+        let has_events = waiting.any(|entry| entry.category == Category::Error);
+        (has_events || self.line.in_flight() > 0, self.line.accepted())
+    }
+
     pub(super) fn has_waiting(&self) -> bool {
         self.lanes.len() > 0
     }

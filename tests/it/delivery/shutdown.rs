@@ -1,5 +1,6 @@
 //! The end of a process, and a server that never answers: the application goes on, and what is lost is counted.
 #![expect(clippy::print_stdout, reason = "figures, shown with --nocapture")]
+#![expect(clippy::arithmetic_side_effects, reason = "times and counts of a test are small")]
 
 use std::time::{Duration, Instant};
 
