@@ -35,6 +35,7 @@ pub struct Destination {
     pub(super) name: String,
     pub(super) dsn: Result<Dsn, ConfigError>,
     pub(super) filter: Filter,
+    pub(super) client_reports: Option<bool>,
 }
 
 impl Destination {
@@ -69,7 +70,7 @@ impl Destination {
             let why = "the name is not one of 1 to 64 letters, digits, -, _ or .";
             Err(ConfigError::new("destination", why))
         };
-        Self { name, dsn, filter: Filter::default() }
+        Self { name, dsn, filter: Filter::default(), client_reports: None }
     }
 
     /// Only events of these kinds. Default: all. What is captured through the SDK is [`Kind::Other`].
@@ -93,6 +94,14 @@ impl Destination {
     /// Only reports that are [`critical`](crate::Report::critical). Default: all.
     pub fn critical(mut self) -> Self {
         self.filter.critical = true;
+        self
+    }
+
+    /// Whether the server is told, at most once a minute, how many events never came and why (Sentry's client
+    /// reports). Default: true for `sentry.io`, else false: Bugsink and GlitchTip throw them away, a Sentry of your
+    /// own counts them.
+    pub fn client_reports(mut self, reports: bool) -> Self {
+        self.client_reports = Some(reports);
         self
     }
 }

@@ -51,6 +51,7 @@ pub(crate) struct ResolvedDestination {
     pub(crate) name: String,
     pub(crate) dsn: Dsn,
     pub(crate) filter: Filter,
+    pub(crate) client_reports: bool,
 }
 
 impl Config {
@@ -106,9 +107,10 @@ fn destinations(dsn: Option<Dsn>, more: Vec<Destination>) -> Result<Vec<Resolved
         name: DEFAULT_DESTINATION.to_owned(),
         dsn: Ok(dsn),
         filter: Filter::default(),
+        client_reports: None,
     });
     let mut resolved = Vec::<ResolvedDestination>::new();
-    for Destination { name, dsn, filter } in first.into_iter().chain(more) {
+    for Destination { name, dsn, filter, client_reports } in first.into_iter().chain(more) {
         let dsn = dsn?;
         let wrong = |why: String| ConfigError::new(format!("destination {name}"), why);
         if resolved.iter().any(|other| other.name == name) {
@@ -117,7 +119,9 @@ fn destinations(dsn: Option<Dsn>, more: Vec<Destination>) -> Result<Vec<Resolved
         if resolved.len() >= MAX_DESTINATIONS {
             return Err(wrong(format!("there are more than {MAX_DESTINATIONS} destinations")));
         }
-        resolved.push(ResolvedDestination { name, dsn, filter });
+        let by_sentry = dsn.host() == "sentry.io" || dsn.host().ends_with(".sentry.io");
+        let client_reports = client_reports.unwrap_or(by_sentry);
+        resolved.push(ResolvedDestination { name, dsn, filter, client_reports });
     }
     Ok(resolved)
 }

@@ -10,6 +10,7 @@ use super::labels::{EventLabels, Labels};
 use super::limits::Category;
 use super::outbox::Outbox;
 use super::progress::Ticket;
+use super::reports::{self, Discards, Tally, Why};
 use super::retry::{Change, Verdict};
 use super::schedule::{Schedule, Sending, Settled};
 use super::sentry::{Reply, Server};
@@ -56,34 +57,43 @@ pub(super) struct Parcel {
     pub(super) ticket: Arc<Ticket>,
 }
 
+/// How a destination is treated.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) filter: Filter,
+    /// How many events a second of those that waited through an outage are sent after it.
+    pub(crate) backlog_rate: u32,
+    /// Whether it understands client reports.
+    pub(crate) client_reports: bool,
+    /// The log tells about every event.
+    pub(crate) verbose: bool,
+}
+
 /// One server and project.
 pub(crate) struct Destination {
-    filter: Filter,
+    terms: Terms,
     server: Server,
     outbox: Outbox<Parcel>,
+    discards: Discards,
     counters: Arc<DestinationCounters>,
     totals: Arc<Counters>,
-    verbose: bool,
 }
 
 impl Destination {
-    /// `backlog_rate` is how many events a second of those that waited through an outage are sent after it.
     pub(crate) fn new(
-        filter: Filter,
+        terms: Terms,
         server: Server,
-        backlog_rate: u32,
         counters: Arc<DestinationCounters>,
         totals: Arc<Counters>,
-        verbose: bool,
     ) -> Self {
-        let pace = Duration::from_secs(1).checked_div(backlog_rate).unwrap_or_default();
+        let pace = Duration::from_secs(1).checked_div(terms.backlog_rate).unwrap_or_default();
         let schedule = Schedule::new(MAX_WAITING, MAX_WAITING_BYTES, pace, || EventId::random().fraction());
         let outbox = Outbox::new(schedule, Arc::clone(&counters));
-        Self { filter, server, outbox, counters, totals, verbose }
+        Self { terms, server, outbox, discards: Discards::default(), counters, totals }
     }
 
     pub(super) fn takes(&self, labels: &Labels) -> bool {
-        self.filter.takes(labels)
+        self.terms.filter.takes(labels)
     }
 
     /// Queues an event, or counts it as lost. Never waits: the events of other destinations stand behind it.
@@ -165,6 +175,20 @@ impl Destination {
         });
     }
 
+    /// Tells the server what does not come, `before` any destination or here, and remembers what it was told. Waits
+    /// for the answer.
+    pub(super) fn report(&self, mut before: Tally, told: &mut Tally) {
+        if !self.terms.client_reports || !self.outbox.with(|schedule| schedule.is_open(Instant::now())) {
+            return;
+        }
+        self.discards.add_to(&mut before);
+        let Some(report) = reports::report(&before, told, SystemTime::now()) else { return };
+        // What it does not want is not sent again. Else the next report says it.
+        if matches!(self.post(&report).verdict, Verdict::Accepted | Verdict::Rejected) {
+            *told = before;
+        }
+    }
+
     /// Whoever waits for the end of it gets the backlog without its pauses, until that time.
     pub(super) fn hurry(&self, until: Instant) {
         self.outbox.with_all(|schedule| schedule.hurry(until));
@@ -241,7 +265,7 @@ impl Destination {
         }
         match settled {
             Settled::Over(_) if reply.verdict == Verdict::Accepted => {
-                if self.verbose {
+                if self.terms.verbose {
                     say(|| tracing::info!(target: "faultwire", server, "sent {title}"));
                 }
             }
@@ -258,6 +282,14 @@ impl Destination {
 
     fn lose(&self, parcel: &Parcel, reason: Reason) {
         self.counters.lost(reason);
+        let why = match reason {
+            Reason::QueueFull | Reason::Shed => Some(Why::QueueOverflow),
+            Reason::Rejected => Some(Why::SendError),
+            Reason::NoDestination | Reason::Shutdown => None,
+        };
+        if let Some(why) = why {
+            self.discards.add(why, Category::of_item(parcel.outgoing.kind));
+        }
         parcel.ticket.lost(reason);
     }
 }
@@ -279,7 +311,9 @@ mod tests {
     /// One to which nobody sends.
     fn destination(totals: &Arc<Counters>) -> Destination {
         let server = Server::new(&"http://key@localhost/1".parse().unwrap(), Poster::new(None));
-        Destination::new(Filter::default(), server, 50, Arc::default(), Arc::clone(totals), false)
+        let filter = Filter::default();
+        let terms = Terms { filter, backlog_rate: 50, client_reports: false, verbose: false };
+        Destination::new(terms, server, Arc::default(), Arc::clone(totals))
     }
 
     #[test]

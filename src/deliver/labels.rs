@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 use ::sentry::protocol::{EnvelopeItem, Event};
 
 use super::lanes::Lane;
+use super::limits::Category;
 use super::schedule::Order;
 use crate::record::{Cause, Kind, Level};
 use crate::sink::Record;
@@ -71,6 +72,15 @@ pub(super) fn lane_of_envelope(envelope: &::sentry::Envelope) -> Lane {
         _ => None,
     });
     events.min().unwrap_or(Lane::Rest)
+}
+
+/// What the first item of an envelope of the SDK counts as.
+pub(super) fn category_of_envelope(envelope: &::sentry::Envelope) -> Category {
+    match envelope.items().next() {
+        Some(EnvelopeItem::Transaction(_)) => Category::Transaction,
+        Some(EnvelopeItem::MonitorCheckIn(_)) => Category::Monitor,
+        _ => Category::Error,
+    }
 }
 
 fn lane_of(level: Level) -> Lane {

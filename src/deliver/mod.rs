@@ -19,6 +19,7 @@ mod outbox;
 pub(crate) mod post;
 mod progress;
 mod queue;
+mod reports;
 mod retry;
 mod schedule;
 pub(crate) mod sentry;
@@ -26,7 +27,7 @@ mod transport;
 mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use ::sentry::protocol::EnvelopeItem;
@@ -34,14 +35,16 @@ use ::sentry::types::Uuid;
 use ::sentry::{Client, Envelope};
 
 use self::destination::Parcel;
-pub(crate) use self::destination::{Destination, Filter};
+pub(crate) use self::destination::{Destination, Filter, Terms};
 pub(crate) use self::hygiene::{mended_environment, mended_release};
 use self::labels::Labels;
 use self::lanes::Lane;
+use self::limits::Category;
 use self::progress::{Progress, Ticket};
 use self::queue::Queue;
+use self::reports::{Discards, Tally, Why};
 pub(crate) use self::transport::SdkTransport;
-use self::watch::Watch;
+use self::watch::{Bell, Watch};
 use crate::report::build;
 use crate::reporter::{self, Reporter};
 use crate::sink::{Intake, Record, Watcher};
@@ -63,7 +66,9 @@ pub(crate) struct Delivery {
     /// The log tells about every event, not only about trouble.
     verbose: bool,
     watchers: Vec<Arc<dyn Watcher>>,
-    end: End,
+    /// What does not come, before it was known for whom it was.
+    discards: Discards,
+    bell: Bell,
 }
 
 /// What the processing thread needs to build events. It has them alone: the client holds the transport, and
@@ -86,6 +91,13 @@ impl Job {
                 EnvelopeItem::Attachment(attachment) => weight.saturating_add(attachment.buffer.len()),
                 _ => weight,
             }),
+        }
+    }
+
+    fn category(&self) -> Category {
+        match self {
+            Self::Record(..) => Category::Error,
+            Self::Sdk(envelope, _) => labels::category_of_envelope(envelope),
         }
     }
 
@@ -134,7 +146,8 @@ impl Delivery {
             destinations: destinations.into_iter().map(Arc::new).collect(),
             verbose,
             watchers,
-            end: End::default(),
+            discards: Discards::default(),
+            bell: Bell::default(),
         })
     }
 
@@ -165,7 +178,9 @@ impl Delivery {
         // Nothing comes of waiting when all that is left is held back for longer than that.
         let stuck = || self.destinations.iter().map(|destination| destination.stuck_until(deadline)).sum();
         let hopeless = || Option::<usize>::is_some_and(stuck(), |events| events > 0);
-        self.progress.wait(deadline, hopeless)
+        let nothing_is_left = self.progress.wait(deadline, hopeless);
+        self.bell.ring();
+        nothing_is_left
     }
 
     /// Ends delivery. What no server has accepted is counted as lost.
@@ -176,19 +191,37 @@ impl Delivery {
         self.progress.close();
         drop(waiting);
         drop_quietly(self.queue.close());
-        self.end.declare();
+        self.bell.end();
         self.publish();
     }
 
     /// Looks after everything now and then, until the end.
     fn watch(&self) {
-        let mut watches: Vec<_> = self.destinations.iter().map(|_| Watch::default()).collect();
-        while !self.end.comes_within(watch::TICK) {
-            for (destination, watch) in self.destinations.iter().zip(&mut watches) {
-                destination.look(watch, Instant::now());
+        let mut watches: Vec<_> =
+            self.destinations.iter().map(|_| (Watch::default(), Tally::new())).collect();
+        let mut reported = None;
+        while self.bell.wait(watch::TICK) {
+            let now = Instant::now();
+            let is_due = reported.is_none_or(|at| now.saturating_duration_since(at) >= reports::EVERY);
+            for (destination, (watch, told)) in self.destinations.iter().zip(&mut watches) {
+                destination.look(watch, now);
+                if is_due {
+                    destination.report(self.discarded(), told);
+                }
             }
+            reported = if is_due { Some(now) } else { reported };
             self.publish();
         }
+    }
+
+    /// What does not come, before it was known for whom it was.
+    fn discarded(&self) -> Tally {
+        let error = Category::Error.as_str();
+        let mut tally = Tally::new();
+        self.discards.add_to(&mut tally);
+        reports::add(&mut tally, (Why::SampleRate, error), self.counters.sampled.get());
+        reports::add(&mut tally, (Why::BeforeSend, error), self.counters.by_hook.get());
+        tally
     }
 
     /// Hands the counters to the application's recorder, which is its code.
@@ -203,12 +236,14 @@ impl Delivery {
         match self.queue.put(lane, weight, job) {
             Ok(shed) => {
                 for job in &shed {
+                    self.discards.add(Why::QueueOverflow, job.category());
                     job.ticket().end(|counters| counters.lost(Reason::Shed));
                 }
                 drop_quietly(shed);
                 true
             }
             Err(job) => {
+                self.discards.add(Why::QueueOverflow, job.category());
                 drop_quietly(vec![job]);
                 false
             }
@@ -284,27 +319,6 @@ impl Delivery {
             destination.put(Parcel { outgoing: Arc::clone(&outgoing), ticket: Arc::clone(&ticket) }, labels);
         }
         ticket.routed();
-    }
-}
-
-/// Whether delivery has ended.
-#[derive(Default)]
-struct End {
-    declared: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl End {
-    fn declare(&self) {
-        *self.declared.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits for it for so long.
-    fn comes_within(&self, pause: Duration) -> bool {
-        let declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(declared, pause, |declared| !*declared);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 

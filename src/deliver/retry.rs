@@ -120,6 +120,10 @@ impl Line {
         }
     }
 
+    pub(super) fn is_open(&self, now: Instant) -> bool {
+        self.open && self.may_go(now) == Go::Now
+    }
+
     pub(super) fn depart(&mut self) -> Flight {
         self.in_flight = self.in_flight.saturating_add(1);
         Flight { epoch: self.epoch }

@@ -2,6 +2,7 @@
 //!
 //! One thread looks every ten seconds. What it finds to say is decided without a clock of its own, for tests.
 
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often the thread looks.
@@ -37,6 +38,53 @@ impl Watch {
             self.warned = Some(now);
             stuck
         })
+    }
+}
+
+/// Wakes the thread that looks.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    rung: Mutex<Rung>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rung {
+    #[default]
+    No,
+    Yes,
+    TheEnd,
+}
+
+impl Bell {
+    /// There is something to look at.
+    pub(super) fn ring(&self) {
+        let mut rung = self.rung();
+        if *rung == Rung::No {
+            *rung = Rung::Yes;
+        }
+        drop(rung);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn end(&self) {
+        *self.rung() = Rung::TheEnd;
+        self.changed.notify_all();
+    }
+
+    /// Waits until it rings, or for so long; false at the end.
+    pub(super) fn wait(&self, pause: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.rung(), pause, |rung| *rung == Rung::No);
+        let mut rung = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if *rung == Rung::TheEnd {
+            return false;
+        }
+        *rung = Rung::No;
+        true
+    }
+
+    fn rung(&self) -> MutexGuard<'_, Rung> {
+        self.rung.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -17,7 +17,7 @@ pub use self::shutdown::{Shutdown, ShutdownSummary};
 use crate::config::{Config, ConfigError, Resolved, ResolvedDestination};
 use crate::deliver::post::Poster;
 use crate::deliver::sentry::Server;
-use crate::deliver::{Delivery, Destination, SdkTransport};
+use crate::deliver::{Delivery, Destination, SdkTransport, Terms};
 use crate::inbox::{About, Inbox};
 use crate::panics;
 use crate::report::decorate;
@@ -98,8 +98,13 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     let inbox = open_inbox(&resolved, &servers)?;
     let watchers = inbox.iter().map(Inbox::watcher).collect();
     let destinations = servers.into_iter().zip(&resolved.destinations).map(|((server, own), destination)| {
-        let (rate, verbose) = (resolved.backlog_rate, resolved.debug);
-        Destination::new(destination.filter.clone(), server, rate, own, Arc::clone(&counters), verbose)
+        let terms = Terms {
+            filter: destination.filter.clone(),
+            backlog_rate: resolved.backlog_rate,
+            client_reports: destination.client_reports,
+            verbose: resolved.debug,
+        };
+        Destination::new(terms, server, own, Arc::clone(&counters))
     });
     let delivery = Delivery::new(destinations.collect(), Arc::clone(&counters), resolved.debug, watchers);
     let sink = Sink::new(Arc::clone(&delivery) as Arc<dyn Intake>, Arc::clone(&counters), sample_rate);

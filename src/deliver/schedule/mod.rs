@@ -225,6 +225,11 @@ impl<T> Schedule<T> {
         (self.lanes.len().saturating_add(self.line.in_flight()), self.lanes.weight())
     }
 
+    /// Whether the server takes what it gets.
+    pub(super) fn is_open(&self, now: Instant) -> bool {
+        !self.closed && self.line.is_open(now) && self.limits.held(Category::Error, now).is_none()
+    }
+
     /// Whether events wait or are under way, and how many the server has accepted.
     pub(super) fn progress(&self) -> (bool, u64) {
         let mut waiting = self.lanes.iter(Side::Fresh).chain(self.lanes.iter(Side::Old));

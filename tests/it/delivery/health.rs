@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use faultwire::Config;
+use faultwire::config::Destination;
+use faultwire::sentry::protocol::Event;
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::delivery::{PATIENCE, eventually, fail};
-use crate::fake::Answer;
+use crate::fake::{Answer, FakeServer};
 use crate::init::{Log, alone};
-use crate::support::Reporting;
+use crate::support::{Reporting, turn};
 
 #[test]
 fn the_stats_are_a_body_for_a_health_handler() {
@@ -98,6 +101,43 @@ fn a_dsn_that_is_refused_is_said_aloud_and_an_outage_once() {
         assert!(warnings[0].contains("not delivered, next try in") && warnings[0].contains("503"), "{text}");
         assert_eq!(reporting.guard.stats().captured, 1, "it is no event");
     });
+}
+
+#[test]
+fn a_server_that_understands_reports_is_told_what_never_came_and_no_other_is() {
+    let (_turn, server, other) = (turn(), FakeServer::start(), FakeServer::start());
+    let drops =
+        |event: &Event<'_>| event.exception.values.iter().any(|e| e.value.as_deref() == Some("drop me"));
+    let guard = Config::new()
+        .destination(Destination::new("sentry", server.dsn()).client_reports(true))
+        .destination(Destination::new("other", other.dsn()))
+        .client_options(move |options| options.before_send(move |event| (!drops(&event)).then_some(event)))
+        .init()
+        .unwrap();
+    fail("drop me");
+    fail("drop me");
+    server.answer_next([Answer::Status(400)]);
+    fail("refused here");
+    assert!(guard.flush(PATIENCE));
+    let reports = || -> Vec<Value> {
+        let envelopes = server.requests().into_iter().map(|request| request.text());
+        let reports = envelopes.filter(|envelope| envelope.contains(r#""type":"client_report""#));
+        reports.map(|envelope| serde_json::from_str(envelope.lines().nth(2).unwrap()).unwrap()).collect()
+    };
+    eventually("it is told", || !reports().is_empty());
+    let expected = json!([
+        {"reason": "before_send", "category": "error", "quantity": 2},
+        {"reason": "send_error", "category": "error", "quantity": 1},
+    ]);
+    assert_eq!(reports()[0]["discarded_events"], expected);
+
+    fail("drop me");
+    fail("accepted");
+    assert!(guard.flush(PATIENCE));
+    assert_eq!((server.requests().len(), reports().len()), (3, 1), "nobody is told more than once a minute");
+    assert_eq!(other.requests().len(), 2);
+    let stats = guard.stats();
+    assert_eq!((stats.captured, stats.sent), (5, 2), "a report is no event");
 }
 
 /// Remembers what was published last, by name and labels.
