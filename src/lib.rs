@@ -23,9 +23,9 @@ pub use sentry;
 
 pub use config::{Config, ConfigError};
 pub use context::{Context, InContext, WithContext, current};
-pub use init::{Guard, ShutdownSummary, init, stats};
+pub use init::{Guard, Shutdown, ShutdownSummary, init, stats};
 pub use layer::ReportLayer;
 pub use record::{BoxError, EventId, Kind, User};
 pub use report::Report;
 pub use scrub::{Scrubber, Sensitive, redacted, scrubber};
-pub use stats::{Dropped, Stats};
+pub use stats::{DestinationStats, Dropped, Stats};

@@ -24,7 +24,8 @@ impl ConfigError {
         Self { variable: variable.into(), why: why.into() }
     }
 
-    /// The environment variable of the setting, also where it was set in code.
+    /// The environment variable of the setting, also where it was set in code; `destination <name>` for a
+    /// [`Destination`](crate::config::Destination), which has none.
     #[must_use]
     pub fn variable(&self) -> &str {
         &self.variable

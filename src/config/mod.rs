@@ -1,5 +1,6 @@
 //! Every option: its environment variable, its default, and what is wrong with a value. Nothing is swallowed.
 
+mod destination;
 mod error;
 mod scrubbing;
 mod settings;
@@ -16,8 +17,9 @@ use std::time::Duration;
 use sentry::ClientOptions;
 use sentry::types::Dsn;
 
+pub use destination::Destination;
 pub use error::ConfigError;
-pub(crate) use settings::Resolved;
+pub(crate) use settings::{Resolved, ResolvedDestination};
 
 pub use crate::reporter::Bodies;
 use crate::reporter::ErrorName;
@@ -45,6 +47,8 @@ const PLATFORM_RELEASES: [&str; 5] =
 pub struct Config {
     enabled: Option<bool>,
     dsn: Option<Dsn>,
+    destinations: Vec<Destination>,
+    backlog_rate: Option<u32>,
     environment: Option<String>,
     release: Option<String>,
     fallback_release: Option<String>,
@@ -94,7 +98,8 @@ impl Config {
         let vars = settings::Vars::new(lookup);
         let mut config = Self::new();
         config.enabled = vars.parse("FAULTWIRE_ENABLED", settings::boolean)?;
-        config.dsn = vars.secret("SENTRY_DSN")?.map(|dsn| settings::dsn(&dsn)).transpose()?;
+        config.dsn = vars.secret("SENTRY_DSN")?.map(|dsn| sentry_dsn(&dsn)).transpose()?;
+        config.backlog_rate = vars.parse("FAULTWIRE_BACKLOG_RATE", settings::backlog_rate)?;
         config.environment = vars.text("SENTRY_ENVIRONMENT")?;
         config.release = vars.text("SENTRY_RELEASE")?;
         for platform in PLATFORM_RELEASES {
@@ -119,9 +124,44 @@ impl Config {
     /// `SENTRY_DSN`: the address of a project, `https://<key>@<host>/<project>`. Default: none; failures are
     /// then written to the log.
     pub fn dsn(mut self, dsn: impl AsRef<str>) -> Self {
-        match settings::dsn(dsn.as_ref()) {
+        match sentry_dsn(dsn.as_ref()) {
             Ok(dsn) => self.dsn = Some(dsn),
             Err(error) => self.keep(error),
+        }
+        self
+    }
+
+    /// Adds a destination beside that of [`dsn`](Self::dsn); up to 8 in all. Default: none.
+    ///
+    /// Each has its own queue, its own connections, and its own patience with its server: one that fails slows
+    /// no other. An event that no destination takes is counted
+    /// ([`Dropped::no_destination`](crate::Dropped::no_destination)).
+    ///
+    /// # Example
+    /// ```
+    /// use faultwire::config::Destination;
+    /// use faultwire::{Config, Kind};
+    ///
+    /// # fn main() -> Result<(), faultwire::ConfigError> {
+    /// let databases = Destination::new("databases", "https://key@errors.example.com/2").kinds([Kind::Database]);
+    /// let rest = Destination::new("shop", "https://key@errors.example.com/1").except([Kind::Database]);
+    /// let guard = Config::new().destination(databases).destination(rest).init()?;
+    /// assert_eq!(guard.stats().destinations.len(), 2);
+    /// # drop(guard.shutdown(std::time::Duration::ZERO));
+    /// # Ok(()) }
+    /// ```
+    pub fn destination(mut self, destination: Destination) -> Self {
+        self.destinations.push(destination);
+        self
+    }
+
+    /// `FAULTWIRE_BACKLOG_RATE`: how many events a second of those that waited while a server was away for more
+    /// than 5 s are sent to it when it is back, 1 to 10 000. New events go before them. Default: 50. Who waits for
+    /// the end ([`Guard::flush`](crate::Guard::flush), the end itself) waits without these pauses.
+    pub fn backlog_rate(mut self, per_second: u32) -> Self {
+        match settings::checked_backlog_rate(per_second) {
+            Ok(rate) => self.backlog_rate = Some(rate),
+            Err(why) => self.keep(ConfigError::new("FAULTWIRE_BACKLOG_RATE", why)),
         }
         self
     }
@@ -276,11 +316,16 @@ impl Config {
     }
 }
 
+fn sentry_dsn(text: &str) -> Result<Dsn, ConfigError> {
+    settings::dsn(text).map_err(|why| ConfigError::new("SENTRY_DSN", why))
+}
+
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
             .field("enabled", &self.enabled)
             .field("dsn", &self.dsn.as_ref().map(|_| Cow::Borrowed(crate::scrub::MASK)))
+            .field("destinations", &self.destinations)
             .field("environment", &self.environment)
             .field("release", &self.release)
             .field("first_error", &self.first_error)

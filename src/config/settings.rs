@@ -8,13 +8,19 @@ use std::time::Duration;
 use sentry::types::{Dsn, ParseDsnError};
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
-use super::{Bodies, ClientOptionsFn, Config, ConfigError, scrubbing};
-use crate::deliver::{mended_environment, mended_release};
+use super::{Bodies, ClientOptionsFn, Config, ConfigError, Destination, scrubbing};
+use crate::deliver::{Filter, mended_environment, mended_release};
 use crate::reporter::Settings;
 use crate::scrub::Scrubber;
 
 const DEFAULT_BODY_LIMIT: usize = 8 * 1024;
 const MAX_BODY_LIMIT: usize = 1024 * 1024;
+const DEFAULT_BACKLOG_RATE: u32 = 50;
+const MAX_BACKLOG_RATE: u32 = 10_000;
+/// Each has threads and a queue of its own.
+const MAX_DESTINATIONS: usize = 8;
+/// The name of the destination of `SENTRY_DSN`.
+const DEFAULT_DESTINATION: &str = "default";
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// A file with a DSN or certificates that is larger than this is something else.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
@@ -22,7 +28,9 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 /// A configuration that is complete and correct.
 pub(crate) struct Resolved {
     pub(crate) enabled: bool,
-    pub(crate) dsn: Option<Dsn>,
+    /// That of `SENTRY_DSN` first.
+    pub(crate) destinations: Vec<ResolvedDestination>,
+    pub(crate) backlog_rate: u32,
     pub(crate) environment: String,
     pub(crate) release: Option<String>,
     pub(crate) server_name: Option<String>,
@@ -35,6 +43,14 @@ pub(crate) struct Resolved {
     pub(crate) settings: Settings,
     /// What had to be changed so that servers take it.
     pub(crate) mended: Vec<String>,
+}
+
+/// A destination whose DSN can be used.
+pub(crate) struct ResolvedDestination {
+    pub(crate) name: String,
+    pub(crate) dsn: Dsn,
+    pub(crate) filter: Filter,
+    pub(crate) client_reports: bool,
 }
 
 impl Config {
@@ -69,7 +85,8 @@ impl Config {
         };
         Ok(Resolved {
             enabled: self.enabled.unwrap_or(true),
-            dsn: self.dsn,
+            destinations: destinations(self.dsn, self.destinations)?,
+            backlog_rate: self.backlog_rate.unwrap_or(DEFAULT_BACKLOG_RATE),
             environment,
             release,
             server_name: self.server_name,
@@ -88,6 +105,31 @@ impl Config {
             mended,
         })
     }
+}
+
+/// All destinations; the first mistake in one of them.
+fn destinations(dsn: Option<Dsn>, more: Vec<Destination>) -> Result<Vec<ResolvedDestination>, ConfigError> {
+    let first = dsn.map(|dsn| Destination {
+        name: DEFAULT_DESTINATION.to_owned(),
+        dsn: Ok(dsn),
+        filter: Filter::default(),
+        client_reports: None,
+    });
+    let mut resolved = Vec::<ResolvedDestination>::new();
+    for Destination { name, dsn, filter, client_reports } in first.into_iter().chain(more) {
+        let dsn = dsn?;
+        let wrong = |why: String| ConfigError::new(format!("destination {name}"), why);
+        if resolved.iter().any(|other| other.name == name) {
+            return Err(wrong("another destination has this name".to_owned()));
+        }
+        if resolved.len() >= MAX_DESTINATIONS {
+            return Err(wrong(format!("there are more than {MAX_DESTINATIONS} destinations")));
+        }
+        let by_sentry = dsn.host() == "sentry.io" || dsn.host().ends_with(".sentry.io");
+        let client_reports = client_reports.unwrap_or(by_sentry);
+        resolved.push(ResolvedDestination { name, dsn, filter, client_reports });
+    }
+    Ok(resolved)
 }
 
 /// Where variables come from.
@@ -139,7 +181,7 @@ impl<L: Fn(&str) -> Option<OsString>> Vars<L> {
 }
 
 /// Parses a DSN. Says what is wrong with it in words that do not hold the key.
-pub(super) fn dsn(text: &str) -> Result<Dsn, ConfigError> {
+pub(super) fn dsn(text: &str) -> Result<Dsn, String> {
     let why = match text.trim().parse::<Dsn>() {
         Ok(dsn) => return Ok(dsn),
         Err(ParseDsnError::InvalidUrl) => "this is no URL",
@@ -148,7 +190,7 @@ pub(super) fn dsn(text: &str) -> Result<Dsn, ConfigError> {
         Err(ParseDsnError::NoProjectId) => "the project is missing after the host",
         Err(ParseDsnError::InvalidProjectId(_)) => "the project after the host cannot be read",
     };
-    Err(ConfigError::new("SENTRY_DSN", format!("{why} (https://<key>@<host>/<project>)")))
+    Err(format!("{why} (https://<key>@<host>/<project>)"))
 }
 
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
@@ -187,6 +229,19 @@ pub(super) fn checked_body_limit(bytes: usize) -> Result<usize, String> {
         Ok(bytes)
     } else {
         Err(format!("{bytes} is more than {MAX_BODY_LIMIT} bytes"))
+    }
+}
+
+pub(super) fn backlog_rate(text: &str) -> Result<u32, String> {
+    let rate = text.parse().map_err(|_| format!("{} is not a number of events a second", shown(text)))?;
+    checked_backlog_rate(rate)
+}
+
+pub(super) fn checked_backlog_rate(rate: u32) -> Result<u32, String> {
+    if (1..=MAX_BACKLOG_RATE).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err(format!("{rate} is not between 1 and {MAX_BACKLOG_RATE} events a second"))
     }
 }
 

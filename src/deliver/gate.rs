@@ -48,7 +48,7 @@ fn pass<T: Serialize>(
     let payload = serde_json::to_vec(&value).ok()?;
     let payload = scrubber.item(&payload).0.unwrap_or(payload);
     let title = scrubber.text(&title(kind, &value)).into_owned();
-    Some(Outgoing { event_id, kind, payload, title, attempts: 0, _ticket: None })
+    Some(Outgoing { event_id, kind, payload, title })
 }
 
 /// Says on the item what was removed from it, and by which rule: no values, so that who misses something can see

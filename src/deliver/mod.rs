@@ -1,20 +1,32 @@
-//! Delivery: one thread makes events of records and lets them through the gate, a few send them.
+//! Delivery: one thread makes events of records and lets them through the gate, a few send them to each destination.
 //!
 //! ```text
-//! sink, SDK transport → queue → processing thread: build, hygiene, gate → outbox → senders → server
+//! sink, SDK transport → queue → processing thread: build, hygiene, gate ─┬▶ outbox → senders → server
+//!                                                                       └▶ outbox → senders → server
 //! ```
-//! Nothing is unbounded: the queue holds 2 048 items or 64 MiB, the outbox 1 024 or 16 MiB. When the outbox is full
-//! the processing thread waits, and the queue turns new records away, which is counted.
+//! Nobody waits for anybody behind him. Nothing is unbounded: the queue holds 2 048 records or 64 MiB, each outbox
+//! 16 384 events or 32 MiB. Both have lanes: what matters more goes first, and when there is no room what matters
+//! less goes for it, which is counted.
 
+mod clock;
+mod destination;
 mod gate;
 mod hygiene;
+mod labels;
+mod lanes;
+mod limits;
+mod outbox;
 pub(crate) mod post;
+mod progress;
 mod queue;
+mod reports;
+mod retry;
+mod schedule;
 pub(crate) mod sentry;
 mod transport;
+mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -22,37 +34,42 @@ use ::sentry::protocol::EnvelopeItem;
 use ::sentry::types::Uuid;
 use ::sentry::{Client, Envelope};
 
+use self::destination::Parcel;
+pub(crate) use self::destination::{Destination, Filter, Terms};
 pub(crate) use self::hygiene::{mended_environment, mended_release};
-use self::queue::{Progress, Queue, Ticket};
-use self::sentry::{Destination, Outcome};
+use self::labels::Labels;
+use self::lanes::Lane;
+use self::limits::Category;
+use self::progress::{Progress, Ticket};
+use self::queue::Queue;
+use self::reports::{Discards, Tally, Why};
 pub(crate) use self::transport::SdkTransport;
+use self::watch::{Bell, Watch};
 use crate::report::build;
 use crate::reporter::{self, Reporter};
 use crate::scrub::scrubber;
 use crate::sink::{Intake, Record, Watcher};
-use crate::stats::Counters;
+use crate::stats::{Counters, Reason};
 
 const MAX_QUEUED: usize = 2_048;
 const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
-const MAX_OUTBOX: usize = 1_024;
-const MAX_OUTBOX_BYTES: usize = 16 * 1024 * 1024;
 /// Nobody waits for longer than this.
 const LONGEST_FLUSH: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many requests to a server run at the same time.
 const SENDERS: usize = 4;
 
-/// The way from the sink to the server.
+/// The way from the sink to the servers.
 pub(crate) struct Delivery {
     queue: Queue<Job>,
-    outbox: Queue<Outgoing>,
     progress: Arc<Progress>,
     counters: Arc<Counters>,
-    destination: Option<Destination>,
+    destinations: Vec<Arc<Destination>>,
     /// The log tells about every event, not only about trouble.
     verbose: bool,
     watchers: Vec<Arc<dyn Watcher>>,
-    /// After this nothing is counted as sent: it was counted as lost.
-    closed: AtomicBool,
+    /// What does not come, before it was known for whom it was.
+    discards: Discards,
+    bell: Bell,
 }
 
 /// What the processing thread needs to build events. It has them alone: the client holds the transport, and
@@ -77,12 +94,25 @@ impl Job {
             }),
         }
     }
+
+    fn category(&self) -> Category {
+        match self {
+            Self::Record(..) => Category::Error,
+            Self::Sdk(envelope, _) => labels::category_of_envelope(envelope),
+        }
+    }
+
+    fn ticket(&self) -> &Ticket {
+        match self {
+            Self::Record(_, ticket) | Self::Sdk(_, ticket) => ticket,
+        }
+    }
 }
 
 /// What an event of the SDK is taken to occupy: it cannot be weighed without being serialized.
 const SDK_EVENT: usize = 16 * 1024;
 
-/// One scrubbed item on its way to the server.
+/// One scrubbed item on its way to the servers.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) event_id: Option<Uuid>,
@@ -91,27 +121,34 @@ pub(crate) struct Outgoing {
     pub(crate) payload: Vec<u8>,
     /// What people call it, scrubbed like the rest.
     pub(crate) title: String,
-    pub(crate) attempts: u32,
-    _ticket: Option<Ticket>,
+}
+
+impl Outgoing {
+    /// The same without what is least missed, for a server to which it is too large. `None` if nothing can go.
+    fn shrunk(&self) -> Option<Self> {
+        let Self { event_id, kind, payload, title } = self;
+        let payload = hygiene::shrunk(payload)?;
+        Some(Self { event_id: *event_id, kind, payload, title: title.clone() })
+    }
 }
 
 impl Delivery {
-    /// `destination` is where events go; without one they are written to the log. `watchers` see all of them.
+    /// `destinations` are where events go; without one they are written to the log. `watchers` see all of them.
     pub(crate) fn new(
-        destination: Option<Destination>,
+        destinations: Vec<Destination>,
         counters: Arc<Counters>,
         verbose: bool,
         watchers: Vec<Arc<dyn Watcher>>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            queue: Queue::new(MAX_QUEUED, MAX_QUEUED_BYTES, Job::weight),
-            outbox: Queue::new(MAX_OUTBOX, MAX_OUTBOX_BYTES, |item: &Outgoing| item.payload.len()),
-            progress: Arc::default(),
+            queue: Queue::new(MAX_QUEUED, MAX_QUEUED_BYTES),
+            progress: Progress::new(Arc::clone(&counters)),
             counters,
-            destination,
+            destinations: destinations.into_iter().map(Arc::new).collect(),
             verbose,
             watchers,
-            closed: AtomicBool::new(false),
+            discards: Discards::default(),
+            bell: Bell::default(),
         })
     }
 
@@ -122,50 +159,103 @@ impl Delivery {
         reporter: &Arc<Reporter>,
     ) -> std::io::Result<()> {
         let builder = Builder { client, reporter: Arc::downgrade(reporter) };
-        self.spawn("faultwire", move |delivery| delivery.process(&builder))?;
-        if self.destination.is_some() {
+        let delivery = Arc::clone(self);
+        spawn("faultwire", move || delivery.process(&builder))?;
+        for destination in &self.destinations {
             for _ in 0..SENDERS {
-                self.spawn("faultwire-send", Self::send)?;
+                let destination = Arc::clone(destination);
+                spawn("faultwire-send", move || destination.send())?;
             }
         }
-        Ok(())
-    }
-
-    fn spawn(self: &Arc<Self>, name: &str, run: impl FnOnce(&Self) + Send + 'static) -> std::io::Result<()> {
         let delivery = Arc::clone(self);
-        let run = move || {
-            reporter::own_this_thread();
-            run(&delivery);
-        };
-        std::thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
+        spawn("faultwire-watch", move || delivery.watch())
     }
 
-    /// Waits until everything is delivered, but no longer than that. True if nothing is left.
+    /// Waits until everything is delivered that is on its way, but no longer than that. True if nothing is left.
     pub(crate) fn flush(&self, timeout: Duration) -> bool {
         let now = Instant::now();
         let deadline = now.checked_add(timeout.min(LONGEST_FLUSH)).unwrap_or(now);
+        self.destinations.iter().for_each(|destination| destination.hurry(deadline));
         // Nothing comes of waiting when all that is left is held back for longer than that.
-        let hopeless = |pending| self.outbox.held_beyond(deadline).is_some_and(|held| held == pending);
-        self.progress.wait(deadline, hopeless)
+        let stuck = || self.destinations.iter().map(|destination| destination.stuck_until(deadline)).sum();
+        let hopeless = || Option::<usize>::is_some_and(stuck(), |events| events > 0);
+        let nothing_is_left = self.progress.wait(deadline, hopeless);
+        self.bell.ring();
+        nothing_is_left
     }
 
-    /// Ends delivery. What is still on its way is counted as lost; returns how much that is.
-    pub(crate) fn close(&self) -> u64 {
-        if self.closed.swap(true, Ordering::Relaxed) {
-            return 0;
+    /// Ends delivery. What no server has accepted is counted as lost.
+    pub(crate) fn close(&self) {
+        // In this order: what a server accepts from here on is counted by nobody, and what waits is on its way
+        // until it was counted.
+        let waiting: Vec<_> = self.destinations.iter().map(|destination| destination.close()).collect();
+        self.progress.close();
+        drop(waiting);
+        drop_quietly(self.queue.close());
+        self.bell.end();
+        self.publish();
+    }
+
+    /// Looks after everything now and then, until the end.
+    fn watch(&self) {
+        let mut watches: Vec<_> =
+            self.destinations.iter().map(|_| (Watch::default(), Tally::new())).collect();
+        let mut reported = None;
+        while self.bell.wait(watch::TICK) {
+            let now = Instant::now();
+            let is_due = reported.is_none_or(|at| now.saturating_duration_since(at) >= reports::EVERY);
+            for (destination, (watch, told)) in self.destinations.iter().zip(&mut watches) {
+                destination.look(watch, now);
+                if is_due {
+                    destination.report(self.discarded(), told);
+                }
+            }
+            reported = if is_due { Some(now) } else { reported };
+            self.publish();
         }
-        let lost = u64::try_from(self.progress.pending()).unwrap_or(u64::MAX);
-        self.counters.shutdown.add(lost);
-        self.queue.close();
-        self.outbox.close();
-        lost
+    }
+
+    /// What does not come, before it was known for whom it was.
+    fn discarded(&self) -> Tally {
+        let error = Category::Error.as_str();
+        let mut tally = Tally::new();
+        self.discards.add_to(&mut tally);
+        reports::add(&mut tally, (Why::SampleRate, error), self.counters.sampled.get());
+        reports::add(&mut tally, (Why::BeforeSend, error), self.counters.by_hook.get());
+        tally
+    }
+
+    /// Hands the counters to the application's recorder, which is its code.
+    fn publish(&self) {
+        #[cfg(feature = "metrics")]
+        say(|| crate::stats::facade::publish(&self.counters.read()));
+    }
+
+    /// Queues what was captured; false if there is no room. Never waits.
+    fn take_in(&self, lane: Lane, job: Job) -> bool {
+        let weight = job.weight();
+        match self.queue.put(lane, weight, job) {
+            Ok(shed) => {
+                for job in &shed {
+                    self.discards.add(Why::QueueOverflow, job.category());
+                    job.ticket().end(|counters| counters.lost(Reason::Shed));
+                }
+                drop_quietly(shed);
+                true
+            }
+            Err(job) => {
+                self.discards.add(Why::QueueOverflow, job.category());
+                drop_quietly(vec![job]);
+                false
+            }
+        }
     }
 
     fn process(&self, builder: &Builder) {
         while let Some(job) = self.queue.take() {
             // What panics in here is the application's code: an error's destructor, an event processor.
+            // Its ticket counts it.
             if catch_unwind(AssertUnwindSafe(|| self.process_one(job, builder))).is_err() {
-                self.counters.by_hook.add(1);
                 say(
                     || tracing::warn!(target: "faultwire", "an event was lost: the application's code panicked on it"),
                 );
@@ -178,31 +268,32 @@ impl Delivery {
             Job::Record(record, ticket) => {
                 let Some(reporter) = builder.reporter.upgrade() else { return };
                 match build::event(record, &reporter.settings, &builder.client) {
-                    Some(event) => self.hand_over(gate::event(event, &scrubber()), ticket),
-                    None => self.counters.by_hook.add(1),
+                    Some(event) => {
+                        let labels = Labels::of_event(&event);
+                        self.hand_over(gate::event(event, &scrubber()), &labels, ticket);
+                    }
+                    None => ticket.end(|counters| counters.by_hook.add(1)),
                 }
             }
-            Job::Sdk(envelope, ticket) => {
-                let mut ticket = Some(ticket);
+            Job::Sdk(envelope, first) => {
+                let mut first = Some(first);
                 for item in envelope.into_items() {
-                    match (gate::item(item, &scrubber()), ticket.take()) {
-                        (Some(item), Some(ticket)) => self.hand_over(Some(item), ticket),
-                        (Some(item), None) => self.hand_over(Some(item), self.progress.ticket()),
-                        (None, unused) => {
-                            ticket = unused;
-                            self.counters.unsupported.add(1);
+                    let labels = Labels::of_item(&item);
+                    match gate::item(item, &scrubber()) {
+                        Some(item) => {
+                            let ticket = first.take().unwrap_or_else(|| self.progress.ticket());
+                            self.hand_over(Some(item), &labels, ticket);
                         }
+                        None => self.counters.unsupported.add(1),
                     }
                 }
             }
         }
     }
 
-    fn hand_over(&self, item: Option<Outgoing>, ticket: Ticket) {
-        let Some(item) = item else {
-            self.counters.rejected.add(1);
-            return;
-        };
+    /// Hands what passed the gate to everybody who wants it.
+    fn hand_over(&self, item: Option<Outgoing>, labels: &Labels, ticket: Ticket) {
+        let Some(item) = item else { return ticket.end(|counters| counters.rejected.add(1)) };
         for watcher in &self.watchers {
             watcher.passed(item.kind, &item.payload);
         }
@@ -210,56 +301,34 @@ impl Delivery {
             let (kind, bytes) = (item.kind, item.payload.len());
             say(|| tracing::info!(target: "faultwire", kind, bytes, "captured {}", item.title));
         }
-        if self.destination.is_none() {
-            self.counters.logged.add(1);
+        if self.destinations.is_empty() {
             if item.kind == "event" {
                 say(
                     || tracing::error!(target: "faultwire", "not sent, SENTRY_DSN is not set: {}", item.title),
                 );
             }
-            return;
+            return ticket.end(|counters| counters.logged.add(1));
         }
-        // One that comes back was counted when the outbox was closed.
-        let _ = self.outbox.put_when_room(Outgoing { _ticket: Some(ticket), ..item });
+        let takers: Vec<_> =
+            self.destinations.iter().filter(|destination| destination.takes(labels)).collect();
+        if takers.is_empty() {
+            return ticket.end(|counters| counters.lost(Reason::NoDestination));
+        }
+        ticket.route(takers.len());
+        let (outgoing, ticket) = (Arc::new(item), Arc::new(ticket));
+        for destination in takers {
+            destination.put(Parcel { outgoing: Arc::clone(&outgoing), ticket: Arc::clone(&ticket) }, labels);
+        }
+        ticket.routed();
     }
+}
 
-    fn send(&self) {
-        let Some(destination) = &self.destination else { return };
-        while let Some(mut item) = self.outbox.take() {
-            if item.attempts > 0 {
-                self.counters.retried.add(1);
-            }
-            let outcome = destination.send(&item);
-            if self.closed.load(Ordering::Relaxed) {
-                return;
-            }
-            let server = destination.name();
-            match outcome {
-                Outcome::Accepted { hold } => {
-                    self.counters.succeeded();
-                    if let Some(hold) = hold {
-                        self.outbox.hold(hold);
-                    }
-                    if self.verbose {
-                        say(|| tracing::info!(target: "faultwire", server, "sent {}", item.title));
-                    }
-                }
-                Outcome::Later { hold, why } => {
-                    item.attempts = item.attempts.saturating_add(1);
-                    self.outbox.put_back(item, hold);
-                    say(
-                        || tracing::warn!(target: "faultwire", server, "not delivered, next try in {hold:.1?}: {why}"),
-                    );
-                    self.counters.failed(why);
-                }
-                Outcome::Rejected { why } => {
-                    self.counters.rejected.add(1);
-                    say(|| tracing::warn!(target: "faultwire", server, "refused {}: {why}", item.title));
-                    self.counters.failed(why);
-                }
-            }
-        }
-    }
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    let run = move || {
+        reporter::own_this_thread();
+        run();
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
 }
 
 /// Writes to the log. What listens there is the application's code, and a panic in it must not end our thread.
@@ -267,8 +336,15 @@ fn say(line: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(line));
 }
 
+/// Drops records. Errors have destructors, which are the application's code; a panic in one harms nobody else.
+fn drop_quietly<T>(items: Vec<T>) {
+    for item in items {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(item)));
+    }
+}
+
 impl Intake for Delivery {
     fn put(&self, record: Record) -> bool {
-        self.queue.put(Job::Record(record, self.progress.ticket())).is_ok()
+        self.take_in(labels::lane_of_record(&record), Job::Record(record, self.progress.ticket()))
     }
 }

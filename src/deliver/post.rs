@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Error, http};
+use ureq::{Agent, Error};
+
+use super::limits::MAX_WAIT;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// More of an answer than this is not read.
 const MAX_ANSWER: u64 = 64 * 1024;
-/// A server that asks for more patience than this does not get it.
-const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+/// As many connections are kept as requests run at the same time.
+const IDLE_CONNECTIONS: usize = super::SENDERS;
 
 /// Posts to one server. Proxies come from the environment, certificates from the platform.
 #[derive(Debug, Clone)]
@@ -27,6 +29,10 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
     /// `X-Sentry-Rate-Limits`, unread.
     pub(crate) rate_limits: Option<String>,
+    /// What the server's clock said.
+    pub(crate) date: Option<SystemTime>,
+    /// What it says about a bad request, unread; empty for other answers.
+    pub(crate) words: Vec<u8>,
 }
 
 impl Poster {
@@ -42,6 +48,7 @@ impl Poster {
             .timeout_global(Some(TOTAL_TIMEOUT))
             .http_status_as_error(false)
             .max_redirects(0)
+            .max_idle_connections_per_host(IDLE_CONNECTIONS)
             .user_agent(concat!("faultwire/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("")
             .build();
@@ -65,16 +72,20 @@ impl Poster {
             .header("Content-Type", "application/x-sentry-envelope")
             .header("Content-Encoding", "gzip");
         let mut response = request.send(gzipped)?;
-        let answer = Answer {
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let date = header("date").and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+        let mut answer = Answer {
             status: response.status().as_u16(),
-            retry_after: response.headers().get("retry-after").and_then(retry_after),
-            rate_limits: response
-                .headers()
-                .get("x-sentry-rate-limits")
-                .and_then(|limits| Some(limits.to_str().ok()?.to_owned())),
+            retry_after: header("retry-after").and_then(|value| retry_after(value, date)),
+            rate_limits: header("x-sentry-rate-limits").map(str::to_owned),
+            date,
+            words: Vec::new(),
         };
         // Read to its end the connection can be used again; one that is too long or stalls is given up.
-        let _ = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
+        let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
+        if matches!(answer.status, 400 | 413 | 422) {
+            answer.words = body.unwrap_or_default();
+        }
         Ok(answer)
     }
 }
@@ -91,14 +102,13 @@ fn is_stale_connection(error: &io::Error) -> bool {
     )
 }
 
-/// `Retry-After` as seconds or as a date.
-fn retry_after(value: &http::HeaderValue) -> Option<Duration> {
-    let value = value.to_str().ok()?.trim();
-    let wait = match value.parse::<u64>() {
+/// `Retry-After` as seconds or as a date, which is one of the server's clock.
+fn retry_after(value: &str, server_now: Option<SystemTime>) -> Option<Duration> {
+    let wait = match value.trim().parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
-            let until = httpdate::parse_http_date(value).ok()?;
-            until.duration_since(SystemTime::now()).unwrap_or_default()
+            let until = httpdate::parse_http_date(value.trim()).ok()?;
+            until.duration_since(server_now.unwrap_or_else(SystemTime::now)).unwrap_or_default()
         }
     };
     Some(wait.min(MAX_WAIT))
@@ -110,12 +120,19 @@ mod tests {
 
     #[test]
     fn retry_after_is_read_as_seconds_and_as_a_date() {
-        let read = |text: &str| retry_after(&http::HeaderValue::from_str(text).unwrap());
+        let read = |text: &str| retry_after(text, None);
         assert_eq!(read("7"), Some(Duration::from_secs(7)));
         assert_eq!(read("99999999999"), Some(MAX_WAIT));
         assert_eq!(read("Fri, 13 Feb 2009 23:31:30 GMT"), Some(Duration::ZERO));
         let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
         assert!(read(&soon).is_some_and(|wait| wait > Duration::from_secs(50)));
         assert_eq!((read("soon"), read("-1"), read("")), (None, None, None));
+    }
+
+    #[test]
+    fn a_date_is_one_of_the_servers_clock() {
+        let server_now = httpdate::parse_http_date("Fri, 13 Feb 2009 23:31:00 GMT").unwrap();
+        let wait = retry_after("Fri, 13 Feb 2009 23:31:30 GMT", Some(server_now));
+        assert_eq!(wait, Some(Duration::from_secs(30)), "however wrong the clock is here");
     }
 }

@@ -1,123 +1,66 @@
-//! Bounded queues between threads, and the count of what is still on its way.
+//! The queue between those who capture and the thread that processes.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A first-in first-out queue that is bounded by the number and the weight of its items.
-pub(crate) struct Queue<T> {
+use super::lanes::{Lane, Lanes, Side};
+
+/// Takes items from any thread and hands them to one, what matters most first. Its lock is held for moments only,
+/// never while anything is read, written or dropped.
+pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
-    max_items: usize,
-    max_weight: usize,
-    weigh: fn(&T) -> usize,
 }
 
 struct State<T> {
-    items: VecDeque<T>,
-    weight: usize,
-    /// Nothing is given out before this.
-    held_until: Option<Instant>,
+    lanes: Lanes<T>,
+    /// Somebody waits: waking costs a call of the system, which callers are spared otherwise.
+    awaited: bool,
     closed: bool,
 }
 
 impl<T> Queue<T> {
-    pub(crate) fn new(max_items: usize, max_weight: usize, weigh: fn(&T) -> usize) -> Self {
-        let state = State { items: VecDeque::new(), weight: 0, held_until: None, closed: false };
-        Self { state: Mutex::new(state), changed: Condvar::new(), max_items, max_weight, weigh }
+    pub(super) fn new(max_len: usize, max_weight: usize) -> Self {
+        let state = State { lanes: Lanes::new(max_len, max_weight), awaited: false, closed: false };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Adds an item, or gives it back when there is no room. Never waits.
-    pub(crate) fn put(&self, item: T) -> Result<(), T> {
-        let weight = (self.weigh)(&item);
+    /// Adds an item and returns what had to make room for it; gives it back when there is no room. Never waits.
+    pub(super) fn put(&self, lane: Lane, weight: usize, item: T) -> Result<Vec<T>, T> {
         let mut state = self.state();
-        if state.closed || !self.has_room(&state, weight) {
+        if state.closed {
             return Err(item);
         }
-        state.weight = state.weight.saturating_add(weight);
-        state.items.push_back(item);
+        let shed = state.lanes.push(lane, weight, item)?;
+        let awaited = std::mem::take(&mut state.awaited);
         drop(state);
-        self.changed.notify_all();
-        Ok(())
-    }
-
-    /// Adds an item as soon as there is room; gives it back when the queue is closed.
-    pub(crate) fn put_when_room(&self, item: T) -> Result<(), T> {
-        let weight = (self.weigh)(&item);
-        let mut state = self.state();
-        while !state.closed && !self.has_room(&state, weight) {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        if awaited {
+            self.changed.notify_one();
         }
-        drop(state);
-        self.put(item)
-    }
-
-    /// Puts back what was taken, at the front, and gives out nothing for that long.
-    pub(crate) fn put_back(&self, item: T, hold: Duration) {
-        let mut state = self.state();
-        if !state.closed {
-            state.weight = state.weight.saturating_add((self.weigh)(&item));
-            state.items.push_front(item);
-        }
-        drop(state);
-        self.hold(hold);
-    }
-
-    /// Gives out nothing for that long.
-    pub(crate) fn hold(&self, hold: Duration) {
-        let until = Instant::now().checked_add(hold);
-        let mut state = self.state();
-        state.held_until = state.held_until.max(until);
-        drop(state);
-        self.changed.notify_all();
+        Ok(shed)
     }
 
     /// The next item, as soon as there is one. `None` when the queue is closed.
-    pub(crate) fn take(&self) -> Option<T> {
+    pub(super) fn take(&self) -> Option<T> {
         let mut state = self.state();
-        loop {
-            if state.closed {
-                return None;
+        while !state.closed {
+            if let Some(placed) = state.lanes.take(Side::Fresh, |_| true) {
+                return Some(placed.item);
             }
-            let held = state.held_until.and_then(|until| until.checked_duration_since(Instant::now()));
-            state = match held.filter(|held| !held.is_zero()) {
-                Some(held) => {
-                    self.changed.wait_timeout(state, held).unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => match state.items.pop_front() {
-                    Some(item) => {
-                        state.weight = state.weight.saturating_sub((self.weigh)(&item));
-                        drop(state);
-                        self.changed.notify_all();
-                        return Some(item);
-                    }
-                    None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                },
-            };
+            state.awaited = true;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        None
     }
 
     /// Takes no more, gives out no more, and returns what was in it.
-    pub(crate) fn close(&self) -> VecDeque<T> {
+    pub(super) fn close(&self) -> Vec<T> {
         let mut state = self.state();
         state.closed = true;
-        state.weight = 0;
-        let items = std::mem::take(&mut state.items);
+        let items = state.lanes.drain();
         drop(state);
         self.changed.notify_all();
         items
-    }
-
-    /// How many items wait, if none of them will be given out before `deadline`.
-    pub(crate) fn held_beyond(&self, deadline: Instant) -> Option<usize> {
-        let state = self.state();
-        state.held_until.is_some_and(|until| until > deadline).then_some(state.items.len())
-    }
-
-    fn has_room(&self, state: &State<T>, weight: usize) -> bool {
-        let fits = state.weight.saturating_add(weight) <= self.max_weight;
-        state.items.len() < self.max_items && (fits || state.items.is_empty())
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -127,63 +70,7 @@ impl<T> Queue<T> {
 
 impl<T> fmt::Debug for Queue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue").field("max_items", &self.max_items).finish_non_exhaustive()
-    }
-}
-
-/// Counts what is on its way. Whatever happens to an item, its ticket is dropped with it.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    pending: Mutex<usize>,
-    changed: Condvar,
-}
-
-/// One item on its way.
-#[derive(Debug)]
-pub(crate) struct Ticket(Arc<Progress>);
-
-impl Progress {
-    pub(crate) fn ticket(self: &Arc<Self>) -> Ticket {
-        let mut pending = self.lock();
-        *pending = pending.saturating_add(1);
-        Ticket(Arc::clone(self))
-    }
-
-    /// How many items are on their way.
-    pub(crate) fn pending(&self) -> usize {
-        *self.lock()
-    }
-
-    /// Waits until nothing is on its way, until `deadline`, or until `hopeless` says that the rest will not
-    /// move in time. True if nothing is left.
-    pub(crate) fn wait(&self, deadline: Instant, hopeless: impl Fn(usize) -> bool) -> bool {
-        let mut pending = self.lock();
-        while *pending > 0 {
-            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
-            else {
-                return false;
-            };
-            if hopeless(*pending) {
-                return false;
-            }
-            // Whether it is hopeless changes without a ticket being dropped, so look again now and then.
-            let nap = left.min(Duration::from_millis(20));
-            pending = self.changed.wait_timeout(pending, nap).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
-    }
-
-    fn lock(&self) -> MutexGuard<'_, usize> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let mut pending = self.0.lock();
-        *pending = pending.saturating_sub(1);
-        drop(pending);
-        self.0.changed.notify_all();
+        f.debug_struct("Queue").finish_non_exhaustive()
     }
 }
 
@@ -192,46 +79,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_queue_gives_the_item_back_and_a_closed_one_everything() {
-        let queue = Queue::new(3, 10, |item: &usize| *item);
-        assert_eq!(queue.put(4), Ok(()));
-        assert_eq!(queue.put(7), Err(7), "too heavy beside the other");
-        assert_eq!(queue.put(1), Ok(()));
-        assert_eq!(queue.put(1), Ok(()));
-        assert_eq!(queue.put(1), Err(1), "too many");
-        assert_eq!(queue.take(), Some(4));
-        assert_eq!(queue.close(), [1, 1]);
-        assert_eq!((queue.take(), queue.put(1)), (None, Err(1)));
-    }
-
-    #[test]
-    fn what_is_too_heavy_for_any_queue_still_gets_through_an_empty_one() {
-        let queue = Queue::new(3, 10, |item: &usize| *item);
-        assert_eq!(queue.put(99), Ok(()));
-    }
-
-    #[test]
-    fn a_hold_is_kept_and_known() {
-        let queue = Queue::new(3, 10, |item: &usize| *item);
-        let started = Instant::now();
-        queue.put_back(1, Duration::from_millis(30));
-        assert_eq!(queue.held_beyond(started), Some(1));
+    fn a_closed_queue_gives_back_everything_and_takes_nothing() {
+        let queue = Queue::new(3, 10);
+        assert_eq!(queue.put(Lane::Errors, 4, 4), Ok(vec![]));
+        assert_eq!(queue.put(Lane::Errors, 7, 7), Err(7), "too heavy beside the other");
+        assert_eq!(queue.put(Lane::Urgent, 1, 1), Ok(vec![]));
         assert_eq!(queue.take(), Some(1));
-        assert!(started.elapsed() >= Duration::from_millis(30));
-        assert_eq!(queue.held_beyond(Instant::now()), None);
-    }
-
-    #[test]
-    fn progress_ends_with_the_last_ticket() {
-        let progress = Arc::new(Progress::default());
-        let ticket = progress.ticket();
-        assert!(!progress.wait(Instant::now() + Duration::from_millis(5), |_| false));
-        assert!(!progress.wait(Instant::now() + Duration::from_secs(60), |pending| pending == 1));
-        let waiting = std::thread::spawn({
-            let progress = Arc::clone(&progress);
-            move || progress.wait(Instant::now() + Duration::from_secs(60), |_| false)
-        });
-        drop(ticket);
-        assert!(waiting.join().unwrap());
+        assert_eq!(queue.close(), [4]);
+        assert_eq!((queue.take(), queue.put(Lane::Urgent, 1, 1)), (None, Err(1)));
     }
 }

@@ -6,25 +6,24 @@ use std::time::{Duration, SystemTime};
 use ::sentry::types::Dsn;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde_json::json;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Outgoing;
+use super::limits::{self, Category};
 use super::post::{Answer, Poster};
+use super::retry::Verdict;
+use crate::record::truncated;
 use crate::report::build::{SDK_NAME, SDK_VERSION};
 use crate::scrub::scrub_text;
 
-/// GlitchTip answers everybody 403 for 30 s after one request with a wrong key.
-const REFUSED_WAIT: Duration = Duration::from_secs(35);
-/// What Sentry asks for with a 429 that names no time.
-const LIMITED_WAIT: Duration = Duration::from_secs(60);
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const MAX_BACKOFF: Duration = Duration::from_secs(300);
+/// More of what a server says about an event is not shown.
+const MAX_WORDS: usize = 200;
 
 /// One server and project.
 #[derive(Debug)]
-pub(crate) struct Destination {
+pub(crate) struct Server {
     poster: Poster,
     url: String,
     auth: String,
@@ -32,18 +31,21 @@ pub(crate) struct Destination {
     name: String,
 }
 
-/// What became of one attempt.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The server has it; nothing more before the time is over, if one is given.
-    Accepted { hold: Option<Duration> },
-    /// Not now.
-    Later { hold: Duration, why: String },
-    /// Not this event, ever.
-    Rejected { why: String },
+/// What came of one request.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) verdict: Verdict,
+    /// What the server wants to be kept back, whatever else it says.
+    pub(super) limits: Vec<(Category, Duration)>,
+    /// Scrubbed: it is for people.
+    pub(super) why: String,
+    /// It would take less of it.
+    pub(super) too_large: bool,
+    /// What the server's clock said.
+    pub(super) date: Option<SystemTime>,
 }
 
-impl Destination {
+impl Server {
     pub(crate) fn new(dsn: &Dsn, poster: Poster) -> Self {
         let client = concat!("faultwire/", env!("CARGO_PKG_VERSION"));
         // The secret half of an old DSN is of no use to any server of today, so it stays here.
@@ -60,19 +62,16 @@ impl Destination {
     }
 
     /// Posts one item in an envelope of its own.
-    pub(crate) fn send(&self, item: &Outgoing) -> Outcome {
+    pub(super) fn send(&self, item: &Outgoing) -> Reply {
         let envelope = match envelope(item, SystemTime::now()) {
             Ok(envelope) => envelope,
-            Err(error) => return Outcome::Rejected { why: format!("cannot be encoded: {error}") },
+            Err(error) => {
+                return Reply::without_answer(Verdict::Rejected, &format!("cannot be encoded: {error}"));
+            }
         };
         match self.poster.post(&self.url, &self.auth, &envelope) {
-            Ok(answer) => outcome(&answer, item.attempts),
-            Err(error) => {
-                let why = error.to_string();
-                // It may name a proxy, with its password.
-                let why = scrub_text(&why).unwrap_or(why);
-                Outcome::Later { hold: backoff(item.attempts), why }
-            }
+            Ok(answer) => Reply::to(&answer),
+            Err(error) => Reply::without_answer(Verdict::Failed { wait: None }, &error.to_string()),
         }
     }
 }
@@ -94,87 +93,120 @@ fn envelope(item: &Outgoing, now: SystemTime) -> std::io::Result<Vec<u8>> {
     gzip.finish()
 }
 
-fn outcome(answer: &Answer, attempts: u32) -> Outcome {
-    let limited = answer.rate_limits.as_deref().and_then(error_limit);
-    let why = format!("the server answered {}", answer.status);
-    match answer.status {
-        200..=299 => Outcome::Accepted { hold: limited },
-        429 => Outcome::Later { hold: answer.retry_after.or(limited).unwrap_or(LIMITED_WAIT), why },
-        // A wrong key, a wrong project, a wrong address: somebody will mend it.
-        300..=399 | 401 | 403 | 404 => {
-            Outcome::Later { hold: answer.retry_after.unwrap_or(REFUSED_WAIT), why }
+impl Reply {
+    fn without_answer(verdict: Verdict, why: &str) -> Self {
+        // It may name a proxy, with its password.
+        let why = scrub_text(why).unwrap_or_else(|| why.to_owned());
+        Self { verdict, limits: Vec::new(), why, too_large: false, date: None }
+    }
+
+    pub(super) fn panicked() -> Self {
+        Self::without_answer(Verdict::Failed { wait: None }, "the request panicked")
+    }
+
+    /// What an answer means.
+    fn to(answer: &Answer) -> Self {
+        let wait = answer.retry_after;
+        let verdict = match answer.status {
+            200..=299 => Verdict::Accepted,
+            429 => Verdict::Limited,
+            408 | 425 | 500..=599 => Verdict::Failed { wait },
+            // It is about this event; any other would be about all of them.
+            400 | 413 | 422 => Verdict::Rejected,
+            _ => Verdict::Refused { wait },
+        };
+        let why = match words(&answer.words) {
+            _ if verdict == Verdict::Accepted => String::new(),
+            Some(words) => format!("the server answered {}: {words}", answer.status),
+            None => format!("the server answered {}", answer.status),
+        };
+        let too_large = answer.status == 413;
+        let mut reply = Self { verdict, limits: Vec::new(), why, too_large, date: answer.date };
+        reply.limits = answer.rate_limits.as_deref().map(limits::read).unwrap_or_default();
+        // Where it does not say what for, it is for everything. A way that is closed is held by itself.
+        let is_held = matches!(verdict, Verdict::Failed { .. } | Verdict::Refused { .. });
+        if let (Some(wait), None, false) = (wait, &answer.rate_limits, is_held) {
+            reply.limits.extend(Category::ALL.map(|category| (category, wait)));
         }
-        408 | 425 | 500..=599 => {
-            Outcome::Later { hold: answer.retry_after.or(limited).unwrap_or_else(|| backoff(attempts)), why }
+        if answer.status == 429 && answer.rate_limits.is_none() && wait.is_none() {
+            reply.limits.extend(Category::ALL.map(|category| (category, limits::LIMITED_WAIT)));
         }
-        _ => Outcome::Rejected { why },
+        reply
     }
 }
 
-/// How long `X-Sentry-Rate-Limits` (`seconds:category;category:scope, ..`) keeps errors back. No category
-/// means all of them; the longest counts.
-fn error_limit(limits: &str) -> Option<Duration> {
-    limits
-        .split(',')
-        .filter_map(|limit| {
-            let mut parts = limit.trim().split(':');
-            let seconds: f64 = parts.next()?.trim().parse().ok()?;
-            let categories = parts.next().unwrap_or_default();
-            let errors =
-                categories.is_empty() || categories.split(';').any(|c| matches!(c, "error" | "default"));
-            let wait = Duration::try_from_secs_f64(seconds).ok()?;
-            errors.then_some(wait.min(Duration::from_secs(24 * 60 * 60)))
-        })
-        .max()
-}
-
-/// 0.5 s, 1 s, 2 s, .. 5 min, each up to a quarter shorter, so that a fleet does not come back as one.
-fn backoff(attempts: u32) -> Duration {
-    let doubled = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(attempts.min(16))).min(MAX_BACKOFF);
-    let jitter = crate::record::EventId::random().fraction() / 4.0;
-    doubled.mul_f64(1.0 - jitter)
+/// What a server says about a bad request, on one line.
+fn words(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let json = serde_json::from_str::<Value>(&text).ok();
+    let named = json.as_ref().and_then(|json| {
+        ["detail", "error", "message"].into_iter().find_map(|name| json.get(name)?.as_str())
+    });
+    let line = named.unwrap_or(&text).split_whitespace().collect::<Vec<_>>().join(" ");
+    // Scrubbed before it is cut, so that no half of a secret is left that nobody recognises.
+    let line = scrub_text(&line).unwrap_or(line);
+    Some(truncated(&line, MAX_WORDS).to_owned()).filter(|line| !line.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn rate_limits_are_read_per_category() {
-        assert_eq!(error_limit("60::key, 2700:default;error:organization"), Some(Duration::from_secs(2700)));
-        assert_eq!(error_limit("86400:transaction;span:organization"), None);
-        assert_eq!(error_limit("nonsense, -5:error, 1e400:error"), None);
+    fn reply_to(status: u16, retry_after: Option<u64>, rate_limits: Option<&str>, body: &str) -> Reply {
+        Reply::to(&Answer {
+            status,
+            retry_after: retry_after.map(Duration::from_secs),
+            rate_limits: rate_limits.map(str::to_owned),
+            date: None,
+            words: body.as_bytes().to_vec(),
+        })
     }
 
-    #[test]
-    fn the_backoff_grows_and_is_bounded() {
-        for attempts in 0..40 {
-            let wait = backoff(attempts);
-            assert!(wait >= FIRST_BACKOFF.mul_f64(0.75) && wait <= MAX_BACKOFF, "{attempts}: {wait:?}");
-        }
-        assert!(backoff(9) > backoff(0));
+    fn held(reply: &Reply) -> Vec<(&'static str, u64)> {
+        reply.limits.iter().map(|(category, wait)| (category.as_str(), wait.as_secs())).collect()
     }
 
     #[test]
     fn answers_mean_what_the_servers_mean() {
-        let outcome_of = |status, retry_after: Option<u64>, limits: Option<&str>| {
-            let retry_after = retry_after.map(Duration::from_secs);
-            outcome(&Answer { status, retry_after, rate_limits: limits.map(str::to_owned) }, 0)
-        };
-        let held = |outcome: Outcome| match outcome {
-            Outcome::Later { hold, .. } => Some(hold.as_secs()),
-            Outcome::Accepted { hold } => hold.map(|hold| hold.as_secs()),
-            Outcome::Rejected { .. } => None,
-        };
-        assert_eq!(outcome_of(200, None, None), Outcome::Accepted { hold: None });
-        assert_eq!(held(outcome_of(200, None, Some("60:error:key"))), Some(60));
-        assert_eq!(held(outcome_of(429, Some(7), Some("60::key"))), Some(7));
-        assert_eq!(held(outcome_of(429, None, Some("30::key"))), Some(30));
-        assert_eq!(held(outcome_of(429, None, None)), Some(60));
-        assert_eq!(held(outcome_of(403, None, None)), Some(35));
-        assert_eq!(held(outcome_of(503, None, None)), Some(0));
-        for status in [400, 413, 422] {
-            assert!(matches!(outcome_of(status, None, None), Outcome::Rejected { .. }), "{status}");
+        let verdict = |status| reply_to(status, None, None, "").verdict;
+        for status in [200, 202] {
+            assert_eq!(verdict(status), Verdict::Accepted, "{status}");
         }
+        for status in [408, 425, 500, 502, 503, 504, 599] {
+            assert_eq!(verdict(status), Verdict::Failed { wait: None }, "{status}");
+        }
+        for status in [301, 401, 402, 403, 404, 405, 407, 410] {
+            assert_eq!(verdict(status), Verdict::Refused { wait: None }, "{status}");
+        }
+        for status in [400, 413, 422] {
+            assert_eq!(verdict(status), Verdict::Rejected, "{status}");
+        }
+        let wait = Some(Duration::from_secs(7));
+        assert_eq!(reply_to(503, Some(7), None, "").verdict, Verdict::Failed { wait });
+        assert_eq!(reply_to(403, Some(7), None, "").verdict, Verdict::Refused { wait });
+    }
+
+    #[test]
+    fn limits_hold_at_any_status_what_they_name_and_else_everything() {
+        let everything = |seconds| vec![("error", seconds), ("transaction", seconds), ("monitor", seconds)];
+        let limits = |status, retry_after, rate_limits| held(&reply_to(status, retry_after, rate_limits, ""));
+        assert_eq!(limits(200, None, None), []);
+        assert_eq!(limits(200, None, Some("86400:transaction;span:organization")), [("transaction", 86_400)]);
+        assert_eq!(limits(503, None, Some("60:error:key")), [("error", 60)]);
+        assert_eq!(limits(429, Some(7), Some("60:error:key")), [("error", 60)], "the header says more");
+        assert_eq!(limits(429, Some(7), None), everything(7));
+        assert_eq!(limits(200, Some(7), None), everything(7));
+        assert_eq!(limits(429, None, None), everything(60), "as Sentry means it");
+        assert_eq!(limits(429, None, Some("60::key")), everything(60));
+    }
+
+    #[test]
+    fn the_servers_words_are_read_scrubbed_and_short() {
+        let why = |body: &str| reply_to(400, None, None, body).why;
+        assert_eq!(why(""), "the server answered 400");
+        let detail = r#"{"detail": "Invalid\n envelope header"}"#;
+        assert_eq!(why(detail), "the server answered 400: Invalid envelope header");
+        assert_eq!(why("bad password=hunter2"), "the server answered 400: bad password=[Filtered]");
+        assert!(why(&"x".repeat(10_000)).len() < 300);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::sentry::protocol::EnvelopeItem;
 use ::sentry::{Envelope, Transport};
 
-use super::{Delivery, Job};
+use super::{Delivery, Job, labels};
 use crate::record::EventId;
 
 /// The SDK's transport: takes envelopes to the same queue as our own records. Never blocks, never sends.
@@ -36,8 +36,8 @@ impl Transport for SdkTransport {
             counters.sampled.add(1);
             return;
         }
-        let ticket = self.delivery.progress.ticket();
-        if self.delivery.queue.put(Job::Sdk(Box::new(envelope), ticket)).is_err() {
+        let (lane, ticket) = (labels::lane_of_envelope(&envelope), self.delivery.progress.ticket());
+        if !self.delivery.take_in(lane, Job::Sdk(Box::new(envelope), ticket)) {
             counters.queue_full.add(1);
         }
     }

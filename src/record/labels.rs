@@ -102,6 +102,13 @@ impl Kind {
             Self::Other => "other",
         }
     }
+
+    /// The kind with that tag's value.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let all =
+            [Self::Route, Self::Database, Self::Auth, Self::Job, Self::ThirdParty, Self::Panic, Self::Other];
+        all.into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 /// How bad a failure is. The default of a report is [`Level::Error`].
@@ -113,7 +120,7 @@ impl Kind {
 /// Report::new("stock and ledger differ").level(Level::Warning)
 /// # ; drop(report);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Level {
     /// Of interest to developers only.

@@ -1,5 +1,6 @@
 //! The public types: what they may be used for, and how big they are.
 
+use faultwire::config::Destination;
 use faultwire::{Config, ConfigError, Context, EventId, Guard, Kind, Report, ReportLayer, Stats, User};
 
 fn is_send_and_sync<T: Send + Sync>() {}
@@ -15,6 +16,7 @@ fn public_types_cross_threads() {
     is_send_and_sync::<Guard>();
     is_send_and_sync::<ConfigError>();
     is_send_and_sync::<Stats>();
+    is_send_and_sync::<Destination>();
     is_send_and_sync::<User>();
     fn is_send<T: Send>() {}
     is_send::<Config>();
@@ -35,6 +37,7 @@ fn a_report_is_as_small_as_a_pointer() {
 fn public_types_can_be_printed_and_layers_cloned() {
     is_debug::<Report>();
     is_debug::<Config>();
+    is_debug::<Destination>();
     is_debug::<Guard>();
     is_debug::<Context>();
     is_debug::<ReportLayer>();

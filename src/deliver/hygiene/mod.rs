@@ -5,6 +5,7 @@
 //! The bounds are those of Sentry's Relay unless a line says otherwise.
 
 mod contexts;
+mod fit;
 mod sizes;
 mod stacks;
 
@@ -12,8 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
+pub(super) use self::fit::{fit, shrunk};
 use self::sizes::cut;
-pub(super) use self::sizes::fit;
 use self::stacks::{mend_stacks, without_symbol_hash};
 
 use crate::record::truncated;

@@ -1,12 +1,10 @@
 //! Sizes: what Sentry's Relay cuts is cut here, where it can be seen.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::values_mut;
 use crate::record::{MAX_BODY_TEXT, truncated};
 
-/// The largest payload that Bugsink and Sentry take is 1 MiB; some room is left for what they add.
-const MAX_PAYLOAD: usize = 1_000_000;
 const MAX_BREADCRUMBS: usize = 100;
 /// Stands for what would lie deeper than servers look.
 const TOO_DEEP: &str = "<deeper levels left out>";
@@ -46,47 +44,6 @@ pub(super) fn cut_all(event: &mut Map<String, Value>) {
     }
 }
 
-/// Takes away what is least missed until the payload fits, and says so in a tag.
-pub(crate) fn fit(item: &mut Value) {
-    let too_big = |item: &Value| serde_json::to_vec(item).is_ok_and(|bytes| bytes.len() > MAX_PAYLOAD);
-    for field in ["breadcrumbs", "extra", "request", "modules", "debug_meta", "contexts", "threads", "spans"]
-    {
-        if !too_big(item) {
-            return;
-        }
-        let Value::Object(event) = &mut *item else { return };
-        if event.remove(field).is_some() {
-            let tags = event.entry("tags").or_insert_with(|| json!({}));
-            if let Value::Object(tags) = tags {
-                tags.insert("faultwire.left_out".to_owned(), field.into());
-            }
-        }
-    }
-    for keep in [usize::MAX, 10, 1] {
-        if !too_big(item) {
-            return;
-        }
-        if let Value::Object(event) = &mut *item {
-            fit_stacks(event, keep);
-        }
-    }
-}
-
-/// Takes the variables of all frames away; then, of each stack, all frames but the innermost.
-fn fit_stacks(event: &mut Map<String, Value>, keep: usize) {
-    for exception in values_mut(event, "exception") {
-        exception.remove("raw_stacktrace");
-        if let Some(Value::Array(frames)) =
-            exception.get_mut("stacktrace").and_then(|stack| stack.get_mut("frames"))
-        {
-            frames.drain(..frames.len().saturating_sub(keep));
-            for frame in frames.iter_mut().filter_map(Value::as_object_mut) {
-                frame.remove("vars");
-            }
-        }
-    }
-}
-
 /// Cuts one text to that many bytes.
 pub(super) fn cut(value: Option<&mut Value>, max: usize) {
     if let Some(Value::String(text)) = value
@@ -120,6 +77,8 @@ pub(super) fn budget(value: Option<&mut Value>, max: usize, depth: usize) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -130,16 +89,5 @@ mod tests {
         let mut value = json!({"a": {"b": {}}});
         budget(Some(&mut value), 100, 2);
         assert_eq!(value, json!({"a": {"b": TOO_DEEP}}));
-    }
-
-    #[test]
-    fn an_event_that_is_too_big_loses_what_is_least_missed() {
-        let mut event =
-            json!({"exception": {"values": []}, "extra": {"x": "y".repeat(2_000_000)}, "user": {"id": "7"}});
-        fit(&mut event);
-        let expected = json!({
-            "exception": {"values": []}, "user": {"id": "7"}, "tags": {"faultwire.left_out": "extra"},
-        });
-        assert_eq!(event, expected);
     }
 }

@@ -1,5 +1,6 @@
 //! Every option: what it does, and what is said about a value that makes no sense.
 
+mod destinations;
 mod files;
 mod precedence;
 mod secrets;
@@ -67,6 +68,9 @@ fn bad_values_are_errors_that_name_the_variable_and_the_reason() {
         ("FAULTWIRE_SHUTDOWN_TIMEOUT", "NaN", r#""NaN" is not a number of seconds"#),
         ("FAULTWIRE_SHUTDOWN_TIMEOUT", "inf", r#""inf" is not a number of seconds"#),
         ("FAULTWIRE_SHUTDOWN_TIMEOUT", "1e300", r#""1e300" is not a number of seconds"#),
+        ("FAULTWIRE_BACKLOG_RATE", "fast", r#""fast" is not a number of events a second"#),
+        ("FAULTWIRE_BACKLOG_RATE", "0", "0 is not between 1 and 10000 events a second"),
+        ("FAULTWIRE_BACKLOG_RATE", "10001", "10001 is not between 1 and 10000 events a second"),
         ("SENTRY_DSN", "errors.example.com/1", "this is no URL"),
         ("SENTRY_DSN", "ftp://key@errors.example.com/1", "the scheme is neither http nor https"),
         ("SENTRY_DSN", "https://errors.example.com/1", "the key is missing before the host"),
@@ -89,6 +93,7 @@ fn good_values_are_understood_in_every_spelling() {
         ("FAULTWIRE_BODIES", &["off", "json-and-form", "ALL"]),
         ("FAULTWIRE_BODY_LIMIT", &["0", "8192", "1048576"]),
         ("FAULTWIRE_SHUTDOWN_TIMEOUT", &["0", "2", "0.5", "10s"]),
+        ("FAULTWIRE_BACKLOG_RATE", &["1", " 50 ", "10000"]),
         ("SENTRY_ENVIRONMENT", &["staging"]),
         ("SENTRY_RELEASE", &["shop@1.2.3"]),
         ("SENTRY_DSN", &["https://key@errors.example.com/1", " http://k:s@[::1]:8000/sub/path/7\n"]),
@@ -126,6 +131,7 @@ fn an_empty_value_is_none() {
         "FAULTWIRE_BODIES",
         "FAULTWIRE_BODY_LIMIT",
         "FAULTWIRE_SHUTDOWN_TIMEOUT",
+        "FAULTWIRE_BACKLOG_RATE",
         "FAULTWIRE_CA_FILE",
     ];
     for empty in ["", "  ", "\n"] {

@@ -1,7 +1,10 @@
 //! From a failure to a server that has it: nothing is lost quietly, and the application is never hurt.
 
+mod destinations;
+mod health;
 mod hooks;
 mod hygiene;
+mod lanes;
 mod limits;
 mod retries;
 mod sdk;

@@ -1,5 +1,6 @@
 //! The end of a process, and a server that never answers: the application goes on, and what is lost is counted.
 #![expect(clippy::print_stdout, reason = "figures, shown with --nocapture")]
+#![expect(clippy::arithmetic_side_effects, reason = "times and counts of a test are small")]
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use axum::routing::get as on_get;
 use faultwire::{Report, ReportLayer};
 use tower::ServiceExt;
 
-use crate::delivery::{PATIENCE, fail};
+use crate::delivery::{PATIENCE, eventually, fail};
 use crate::fake::Answer;
 use crate::support::{Reporting, get};
 
@@ -39,6 +40,97 @@ fn dropping_the_guard_takes_no_longer_than_it_may() {
             assert!(took <= TIMEOUT + SLACK, "{answer:?}, {events} events: {took:?}");
         }
     }
+}
+
+#[test]
+fn a_full_house_takes_no_longer_to_leave() {
+    let reporting = hanging(Answer::Hang);
+    for n in 0..10_000 {
+        fail(format!("event {n}"));
+    }
+    let stats = reporting.guard.stats();
+    let started = Instant::now();
+    let summary = reporting.guard.shutdown(TIMEOUT);
+    let took = started.elapsed();
+    println!("10 000 events, {} of them queued, {TIMEOUT:?} allowed: ended in {took:?}", summary.lost);
+    assert!(took <= TIMEOUT + SLACK, "{took:?}");
+    assert_eq!(summary.lost + stats.dropped.total(), 10_000, "{stats:?}");
+}
+
+/// Something else that the one worker of a runtime does: how often it got to it until `end` was ready.
+async fn beside<T>(end: impl Future<Output = T>) -> (T, u32) {
+    let mut end = std::pin::pin!(end);
+    let mut ticks = 0;
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut end => return (ended, ticks),
+            () = tokio::time::sleep(TIMEOUT / 20) => ticks += 1,
+        }
+    }
+}
+
+#[tokio::test]
+async fn ending_asynchronously_blocks_no_worker_and_takes_no_longer() {
+    for answer in [Answer::Hang, Answer::HangBeforeRead, Answer::SlowLoris, Answer::HangMidBody] {
+        for events in [1, 500] {
+            let reporting = hanging(answer.clone());
+            for n in 0..events {
+                fail(format!("event {n}"));
+            }
+            reporting.server.wait_connections(1);
+            let started = Instant::now();
+            let (summary, ticks) = beside(reporting.guard.shutdown_async(TIMEOUT)).await;
+            let took = started.elapsed();
+            assert!(took >= TIMEOUT && took <= TIMEOUT + SLACK, "{answer:?}, {events} events: {took:?}");
+            assert!(ticks >= 3, "{answer:?}, {events} events: the worker was blocked");
+            assert_eq!(summary.lost, events, "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn ending_asynchronously_delivers_what_is_left() {
+    let reporting = hanging(Answer::Ok);
+    for n in 0..20 {
+        fail(format!("event {n}"));
+    }
+    let summary = reporting.guard.shutdown_async(PATIENCE).await;
+    assert_eq!((summary.sent, summary.lost), (20, 0));
+    reporting.server.expect_only(20);
+}
+
+#[test]
+fn ending_asynchronously_needs_no_runtime() {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+
+    let reporting = hanging(Answer::Hang);
+    fail("lost");
+    reporting.server.wait_requests(1);
+    let mut end = std::pin::pin!(reporting.guard.shutdown_async(TIMEOUT));
+    let summary = loop {
+        match end.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(summary) => break summary,
+            std::task::Poll::Pending => std::thread::park_timeout(PATIENCE),
+        }
+    };
+    assert_eq!((summary.sent, summary.lost), (0, 1));
+}
+
+#[test]
+fn ending_asynchronously_goes_on_when_nobody_waits_for_it() {
+    let reporting = hanging(Answer::Hang);
+    fail("lost");
+    reporting.server.wait_requests(1);
+    drop(reporting.guard.shutdown_async(TIMEOUT));
+    eventually("it is counted all the same", || faultwire::stats().dropped.shutdown == 1);
 }
 
 #[test]

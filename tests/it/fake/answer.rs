@@ -17,6 +17,10 @@ pub(crate) enum Answer {
     Ok,
     /// 200 with this `X-Sentry-Rate-Limits`, as Bugsink does.
     OkWithRateLimits(String),
+    /// 200 with this `Date`.
+    OkWithDate(String),
+    /// 200 after so long.
+    OkAfter(Duration),
     Status(u16),
     StatusWithBody(u16, String),
     TooMany {
@@ -55,6 +59,8 @@ impl Answer {
         match self {
             Answer::Ok
             | Answer::OkWithRateLimits(_)
+            | Answer::OkWithDate(_)
+            | Answer::OkAfter(_)
             | Answer::CloseAfterAnswerSilently
             | Answer::HangMidBody
             | Answer::HugeBody(_) => true,
@@ -89,6 +95,7 @@ impl Answer {
                 }
                 Ok(Next::Close)
             }
+            Answer::OkAfter(pause) if shared.stopped_within(*pause) => Ok(Next::Close),
             Answer::HangMidBody if verdict.status == 200 => {
                 let (sent, _withheld) = bytes.split_at(bytes.len() - 500);
                 stream.write_all(sent)?;
@@ -113,6 +120,8 @@ impl Answer {
             Answer::OkWithRateLimits(limits) => {
                 Some(verdict.response().with("X-Sentry-Rate-Limits", Some(limits)))
             }
+            Answer::OkWithDate(date) => Some(verdict.response().with("Date", Some(date))),
+            Answer::OkAfter(_) => Some(verdict.response()),
             Answer::Status(status) => Some(Response::new(*status, "")),
             Answer::StatusWithBody(status, body) => Some(Response::new(*status, body)),
             Answer::TooMany { retry_after, rate_limits } => Some(

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::{Answer, FakeServer};
 use super::{Client, EVENT_ID, envelope, good_event, post};
@@ -55,6 +55,18 @@ fn ok_with_rate_limits() {
     assert_eq!(response.status, 200);
     assert!(response.head.contains("X-Sentry-Rate-Limits: 60:error:organization\r\n"), "{}", response.head);
     assert_eq!(server.wait_events(1).len(), 1);
+}
+
+#[test]
+fn ok_with_a_date_and_ok_after_a_while() {
+    let server = answering(Answer::OkWithDate("Fri, 13 Feb 2009 23:31:30 GMT".to_owned()));
+    let response = post(&server, &envelope(&good_event()));
+    assert!(response.head.contains("Date: Fri, 13 Feb 2009 23:31:30 GMT\r\n"), "{}", response.head);
+    server.answer(Answer::OkAfter(Duration::from_millis(50)));
+    let asked = Instant::now();
+    assert_eq!(post(&server, &envelope(&good_event())).status, 200);
+    assert!(asked.elapsed() >= Duration::from_millis(50));
+    assert_eq!(server.wait_events(2).len(), 2);
 }
 
 #[test]

@@ -1,24 +1,41 @@
 //! The counters: what happened to every failure, for health handlers.
 
+mod destination;
+#[cfg(feature = "metrics")]
+pub(crate) mod facade;
+
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// What happened to the failures of this process since `init`. All numbers only grow.
+use serde::Serialize;
+
+pub use self::destination::DestinationStats;
+pub(crate) use self::destination::{DestinationCounters, Load};
+
+/// What happened to the failures of this process since `init`. What counts events only grows.
 ///
-/// Every failure ends up in exactly one of `sent`, [`Dropped`], or is still on its way.
+/// Every failure ends up in exactly one of `sent`, `logged`, [`Dropped`], or is still on its way. With several
+/// destinations an event is sent when the first of them accepted it, and dropped when the last of them could not;
+/// `destinations` counts for each of them.
+///
+/// It is made to be the body of a health handler: times are written in RFC 3339, and nothing in it is secret.
 ///
 /// # Example
 /// ```
 /// let stats = faultwire::stats();
 /// assert_eq!(stats.dropped.total(), 0);
+///
+/// let body = serde_json::to_value(&stats)?;
+/// assert_eq!(body["dropped"]["queue_full"], 0);
+/// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
     /// Failures that were recorded, and events that came in through the SDK.
     pub captured: u64,
-    /// Events that the server accepted.
+    /// Events that a server accepted.
     pub sent: u64,
     /// Events that were written to the log because no DSN is set.
     pub logged: u64,
@@ -28,20 +45,30 @@ pub struct Stats {
     pub discarded: u64,
     /// Events that are not coming, by reason.
     pub dropped: Dropped,
-    /// When the server last accepted an event.
+    /// When a server last accepted an event.
+    #[serde(serialize_with = "destination::rfc3339")]
     pub last_success: Option<SystemTime>,
-    /// Why the last attempt failed. Holds no key and no response body.
+    /// Why the last attempt failed. Holds no key, and of the server's answer at most what it says of an event that
+    /// it refuses.
     pub last_error: Option<String>,
     /// Settings that had to be mended at `init`: a release or environment that servers refuse.
     pub mended: Vec<String>,
+    /// The same for each destination.
+    pub destinations: Vec<DestinationStats>,
 }
 
 /// Events that are not coming, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Dropped {
-    /// The queue was full.
+    /// The queue was full of what matters as much: it holds 2 048 failures that wait to be processed, and 16 384
+    /// events for each destination.
     pub queue_full: u64,
+    /// They made room in a full queue for something that matters more: the order is panics and critical reports,
+    /// errors, warnings, transactions and check-ins.
+    pub shed: u64,
+    /// No destination takes events like them.
+    pub no_destination: u64,
     /// `SENTRY_SAMPLE_RATE` said no.
     pub sampled: u64,
     /// A `before_send`, an event processor or an integration of the application said no.
@@ -58,10 +85,22 @@ impl Dropped {
     /// The sum over all reasons.
     #[must_use]
     pub fn total(&self) -> u64 {
-        [self.queue_full, self.sampled, self.by_hook, self.rejected, self.shutdown, self.unsupported]
+        let Self { queue_full, shed, no_destination, sampled, by_hook, rejected, shutdown, unsupported } =
+            *self;
+        [queue_full, shed, no_destination, sampled, by_hook, rejected, shutdown, unsupported]
             .into_iter()
             .fold(0, u64::saturating_add)
     }
+}
+
+/// Why something is not coming after it was queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    QueueFull,
+    Shed,
+    NoDestination,
+    Rejected,
+    Shutdown,
 }
 
 /// The living side of [`Stats`].
@@ -73,11 +112,14 @@ pub(crate) struct Counters {
     pub(crate) retried: Counter,
     pub(crate) discarded: Counter,
     pub(crate) queue_full: Counter,
+    pub(crate) shed: Counter,
+    pub(crate) no_destination: Counter,
     pub(crate) sampled: Counter,
     pub(crate) by_hook: Counter,
     pub(crate) rejected: Counter,
     pub(crate) shutdown: Counter,
     pub(crate) unsupported: Counter,
+    destinations: Vec<Arc<DestinationCounters>>,
     notes: Mutex<Notes>,
 }
 
@@ -89,8 +131,9 @@ struct Notes {
 }
 
 impl Counters {
-    pub(crate) fn new(mended: Vec<String>) -> Self {
-        Self { notes: Mutex::new(Notes { mended, ..Notes::default() }), ..Self::default() }
+    pub(crate) fn new(mended: Vec<String>, destinations: Vec<Arc<DestinationCounters>>) -> Self {
+        let notes = Mutex::new(Notes { mended, ..Notes::default() });
+        Self { destinations, notes, ..Self::default() }
     }
 
     pub(crate) fn succeeded(&self) {
@@ -102,7 +145,19 @@ impl Counters {
         self.notes().last_error = Some(reason);
     }
 
+    pub(crate) fn lost(&self, reason: Reason) {
+        let counter = match reason {
+            Reason::QueueFull => &self.queue_full,
+            Reason::Shed => &self.shed,
+            Reason::NoDestination => &self.no_destination,
+            Reason::Rejected => &self.rejected,
+            Reason::Shutdown => &self.shutdown,
+        };
+        counter.add(1);
+    }
+
     pub(crate) fn read(&self) -> Stats {
+        let destinations = self.destinations.iter().map(|destination| destination.read()).collect();
         let notes = self.notes();
         Stats {
             captured: self.captured.get(),
@@ -112,6 +167,8 @@ impl Counters {
             discarded: self.discarded.get(),
             dropped: Dropped {
                 queue_full: self.queue_full.get(),
+                shed: self.shed.get(),
+                no_destination: self.no_destination.get(),
                 sampled: self.sampled.get(),
                 by_hook: self.by_hook.get(),
                 rejected: self.rejected.get(),
@@ -121,6 +178,7 @@ impl Counters {
             last_success: notes.last_success,
             last_error: notes.last_error.clone(),
             mended: notes.mended.clone(),
+            destinations,
         }
     }
 

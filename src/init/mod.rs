@@ -1,5 +1,7 @@
 //! `init` and the guard: the only place that wires the parts together.
 
+mod shutdown;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -11,17 +13,18 @@ use sentry::integrations::contexts::ContextIntegration;
 use sentry::types::Dsn;
 use sentry::{Client, ClientOptions, Hub, Integration};
 
-use crate::config::{Config, ConfigError, Resolved};
+pub use self::shutdown::{Shutdown, ShutdownSummary};
+use crate::config::{Config, ConfigError, Resolved, ResolvedDestination};
 use crate::deliver::post::Poster;
-use crate::deliver::sentry::Destination;
-use crate::deliver::{Delivery, SdkTransport};
+use crate::deliver::sentry::Server;
+use crate::deliver::{Delivery, Destination, SdkTransport, Terms};
 use crate::inbox::{About, Inbox};
 use crate::panics;
 use crate::report::decorate;
 use crate::reporter::{self, Reporter, Settings};
 use crate::scrub;
 use crate::sink::{Intake, Sink};
-use crate::stats::{Counters, Stats};
+use crate::stats::{Counters, DestinationCounters, Stats};
 
 /// Without a DSN the SDK would keep its events to itself; nothing is ever sent there.
 const NOWHERE: &str = "http://unset@localhost/0";
@@ -76,23 +79,36 @@ impl Config {
 }
 
 fn start(resolved: Resolved) -> Result<Running, ConfigError> {
-    let Resolved { dsn, roots, shutdown_timeout, settings, mended, .. } = &resolved;
+    let Resolved { shutdown_timeout, settings, mended, .. } = &resolved;
     scrub::install(resolved.scrubber.clone());
     for mended in mended {
         tracing::warn!(target: "faultwire", "{mended}");
     }
     let Settings { sample_rate, bodies, body_limit, .. } = *settings;
     tracing::debug!(target: "faultwire", ?bodies, body_limit, "request bodies");
-    let counters = Arc::new(Counters::new(mended.clone()));
-    let destination = dsn.as_ref().map(|dsn| Destination::new(dsn, Poster::new(roots.clone())));
-    match &destination {
-        Some(destination) => tracing::debug!(target: "faultwire", server = destination.name(), "reporting"),
-        None => tracing::warn!(target: "faultwire", "SENTRY_DSN is not set: failures are logged, not sent"),
+    let servers: Vec<_> =
+        resolved.destinations.iter().map(|destination| server(destination, &resolved)).collect();
+    let each = servers.iter().map(|(_, counters)| Arc::clone(counters)).collect();
+    let counters = Arc::new(Counters::new(mended.clone(), each));
+    for (server, _) in &servers {
+        tracing::debug!(target: "faultwire", server = server.name(), "reporting");
+    }
+    if servers.is_empty() {
+        tracing::warn!(target: "faultwire", "SENTRY_DSN is not set: failures are logged, not sent");
     }
     let shutdown_timeout = *shutdown_timeout;
-    let inbox = open_inbox(&resolved, destination.as_ref())?;
+    let inbox = open_inbox(&resolved, &servers)?;
     let watchers = inbox.iter().map(Inbox::watcher).collect();
-    let delivery = Delivery::new(destination, Arc::clone(&counters), resolved.debug, watchers);
+    let destinations = servers.into_iter().zip(&resolved.destinations).map(|((server, own), destination)| {
+        let terms = Terms {
+            filter: destination.filter.clone(),
+            backlog_rate: resolved.backlog_rate,
+            client_reports: destination.client_reports,
+            verbose: resolved.debug,
+        };
+        Destination::new(terms, server, own, Arc::clone(&counters))
+    });
+    let delivery = Delivery::new(destinations.collect(), Arc::clone(&counters), resolved.debug, watchers);
     let sink = Sink::new(Arc::clone(&delivery) as Arc<dyn Intake>, Arc::clone(&counters), sample_rate);
     let transport = Arc::new(SdkTransport::new(Arc::clone(&delivery), sample_rate));
     let (options, settings) = client_options(resolved, transport);
@@ -111,12 +127,24 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     Ok(Running { reporter, delivery, inbox, shutdown_timeout })
 }
 
-fn open_inbox(resolved: &Resolved, destination: Option<&Destination>) -> Result<Option<Inbox>, ConfigError> {
+/// Connections of its own, and counters.
+fn server(destination: &ResolvedDestination, resolved: &Resolved) -> (Server, Arc<DestinationCounters>) {
+    let server = Server::new(&destination.dsn, Poster::new(resolved.roots.clone()));
+    let counters = DestinationCounters::new(destination.name.clone(), server.name().to_owned());
+    (server, Arc::new(counters))
+}
+
+fn open_inbox(
+    resolved: &Resolved,
+    servers: &[(Server, Arc<DestinationCounters>)],
+) -> Result<Option<Inbox>, ConfigError> {
     let Some(addr) = resolved.inbox else { return Ok(None) };
+    let names: Vec<_> = servers.iter().map(|(server, _)| server.name()).collect();
+    let destination = names.join(", ");
     let about = About {
         environment: &resolved.environment,
         release: resolved.release.as_deref(),
-        destination: destination.map(Destination::name),
+        destination: (!names.is_empty()).then_some(&*destination),
     };
     let inbox = Inbox::open(addr, &about).map_err(|error| {
         let why = match error.kind() {
@@ -133,12 +161,14 @@ fn open_inbox(resolved: &Resolved, destination: Option<&Destination>) -> Result<
 
 /// The SDK's options: the application's wishes first, then what this crate decides.
 fn client_options(resolved: Resolved, transport: Arc<SdkTransport>) -> (ClientOptions, Settings) {
-    let Resolved { dsn, environment, release, server_name, client_options, settings, .. } = resolved;
+    let Resolved { destinations, environment, release, server_name, client_options, settings, .. } = resolved;
     let mut options = ClientOptions::new();
     options.server_name = server_name.map(Into::into);
     if let Some(change) = client_options {
         options = change(options);
     }
+    // The SDK sends nothing itself; with any DSN it hands its events over.
+    let dsn = destinations.into_iter().next().map(|destination| destination.dsn);
     options.dsn = dsn.or_else(|| NOWHERE.parse::<Dsn>().ok());
     options.environment = Some(environment.into());
     options.release = release.map(Into::into).or(options.release);
@@ -169,6 +199,10 @@ fn client_options(resolved: Resolved, transport: Arc<SdkTransport>) -> (ClientOp
 /// Keeps reporting alive. Dropping it ends reporting after delivering what is left, for at most the shutdown
 /// timeout (`FAULTWIRE_SHUTDOWN_TIMEOUT`, 2 s), also when the server hangs.
 ///
+/// Dropping it blocks; asynchronous code ends reporting with [`shutdown_async`](Self::shutdown_async). Neither
+/// `std::process::exit` nor `abort` drops anything: end reporting before. After a `fork` the child has none of this
+/// crate's threads, and needs an `init` of its own.
+///
 /// # Example
 /// ```
 /// use std::time::Duration;
@@ -193,16 +227,6 @@ struct Running {
     shutdown_timeout: Duration,
 }
 
-/// What [`Guard::shutdown`] could do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ShutdownSummary {
-    /// Events that the server accepted, since `init`.
-    pub sent: u64,
-    /// Events that were still undelivered when the time was over.
-    pub lost: u64,
-}
-
 impl Guard {
     /// Waits until everything that was captured so far is delivered, for at most `timeout`. Returns early
     /// when the server asked for more patience than that. True if nothing is left.
@@ -215,6 +239,30 @@ impl Guard {
     #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     pub fn shutdown(mut self, timeout: Duration) -> ShutdownSummary {
         self.running.take().map(|running| running.end(timeout)).unwrap_or_default()
+    }
+
+    /// The same without blocking the thread, for asynchronous code: a thread of this crate waits, and wakes the
+    /// task. It begins at once and needs no particular runtime.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let guard = faultwire::init()?;
+    ///     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    ///     let app = axum::Router::<()>::new();
+    ///     let ctrl_c = async { drop(tokio::signal::ctrl_c().await) };
+    ///     axum::serve(listener, app).with_graceful_shutdown(ctrl_c).await?;
+    ///
+    ///     let delivery = guard.shutdown_async(Duration::from_secs(5)).await;
+    ///     println!("{} sent, {} lost", delivery.sent, delivery.lost);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn shutdown_async(mut self, timeout: Duration) -> Shutdown {
+        Shutdown::begin(self.running.take(), timeout)
     }
 
     /// Where the inbox listens: the address of [`Config::inbox`], with the port that was free if it said 0.
@@ -245,7 +293,8 @@ impl Running {
     fn end(self, timeout: Duration) -> ShutdownSummary {
         reporter::uninstall(&self.reporter);
         self.delivery.flush(timeout);
-        let lost = self.delivery.close();
+        self.delivery.close();
+        let lost = self.reporter.counters.shutdown.get();
         if lost > 0 {
             tracing::warn!(target: "faultwire", lost, "events are lost: the server did not take them in time");
         }

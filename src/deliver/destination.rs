@@ -1,0 +1,352 @@
+//! One destination: what it takes, what waits for it, who sends it, and what became of it.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::clock;
+use super::labels::{EventLabels, Labels};
+use super::limits::Category;
+use super::outbox::Outbox;
+use super::progress::Ticket;
+use super::reports::{self, Discards, Tally, Why};
+use super::retry::{Change, Verdict};
+use super::schedule::{Schedule, Sending, Settled};
+use super::sentry::{Reply, Server};
+use super::watch::Watch;
+use super::{Outgoing, say};
+use crate::record::{EventId, Kind, Level};
+use crate::stats::{Counters, DestinationCounters, DestinationStats, Reason};
+
+const MAX_WAITING: usize = 16 * 1_024;
+const MAX_WAITING_BYTES: usize = 32 * 1_024 * 1_024;
+/// What an event occupies beside its payload.
+const PARCEL: usize = 256;
+/// A server that was away for longer than this is worth a line when it is back.
+const WORTH_A_LINE: Duration = Duration::from_secs(5);
+
+/// Which events a destination takes: those for which everything here holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter {
+    pub(crate) only: Option<Vec<Kind>>,
+    pub(crate) except: Vec<Kind>,
+    pub(crate) at_least: Option<Level>,
+    pub(crate) critical: bool,
+}
+
+impl Filter {
+    fn takes(&self, labels: &Labels) -> bool {
+        match &labels.event {
+            Some(EventLabels { kind, level, critical }) => {
+                self.only.as_ref().is_none_or(|only| only.contains(kind))
+                    && !self.except.contains(kind)
+                    && self.at_least.is_none_or(|least| *level >= least)
+                    && (*critical || !self.critical)
+            }
+            // It has neither kind nor level.
+            None => self.only.is_none() && self.at_least.is_none() && !self.critical,
+        }
+    }
+}
+
+/// An event for one destination. Its copies for the others share what passed the gate.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) outgoing: Arc<Outgoing>,
+    pub(super) ticket: Arc<Ticket>,
+}
+
+/// How a destination is treated.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) filter: Filter,
+    /// How many events a second of those that waited through an outage are sent after it.
+    pub(crate) backlog_rate: u32,
+    /// Whether it understands client reports.
+    pub(crate) client_reports: bool,
+    /// The log tells about every event.
+    pub(crate) verbose: bool,
+}
+
+/// One server and project.
+pub(crate) struct Destination {
+    terms: Terms,
+    server: Server,
+    outbox: Outbox<Parcel>,
+    discards: Discards,
+    counters: Arc<DestinationCounters>,
+    totals: Arc<Counters>,
+}
+
+impl Destination {
+    pub(crate) fn new(
+        terms: Terms,
+        server: Server,
+        counters: Arc<DestinationCounters>,
+        totals: Arc<Counters>,
+    ) -> Self {
+        let pace = Duration::from_secs(1).checked_div(terms.backlog_rate).unwrap_or_default();
+        let schedule = Schedule::new(MAX_WAITING, MAX_WAITING_BYTES, pace, || EventId::random().fraction());
+        let outbox = Outbox::new(schedule, Arc::clone(&counters));
+        Self { terms, server, outbox, discards: Discards::default(), counters, totals }
+    }
+
+    pub(super) fn takes(&self, labels: &Labels) -> bool {
+        self.terms.filter.takes(labels)
+    }
+
+    /// Queues an event, or counts it as lost. Never waits: the events of other destinations stand behind it.
+    pub(super) fn put(&self, parcel: Parcel, labels: &Labels) {
+        let weight = parcel.outgoing.payload.len().saturating_add(PARCEL);
+        let category = Category::of_item(parcel.outgoing.kind);
+        self.outbox.with(|schedule| {
+            if schedule.is_closed() {
+                return self.lose(&parcel, Reason::Shutdown);
+            }
+            match schedule.push(labels.lane, weight, category, labels.order, parcel) {
+                Ok(shed) => shed.iter().for_each(|parcel| self.lose(parcel, Reason::Shed)),
+                Err(parcel) => self.lose(&parcel, Reason::QueueFull),
+            }
+        });
+    }
+
+    /// Sends what waits, one event at a time, until the end.
+    pub(super) fn send(&self) {
+        while let Some(mut sending) = self.outbox.take() {
+            if sending.is_repeated() {
+                self.count_retry();
+            }
+            let mut reply = self.post(&sending.item().outgoing);
+            if reply.too_large
+                && let Some(smaller) = sending.item().outgoing.shrunk()
+            {
+                // Once: what is refused even so is refused.
+                sending.item_mut().outgoing = Arc::new(smaller);
+                self.count_retry();
+                reply = self.post(&sending.item().outgoing);
+            }
+            self.settle(sending, reply);
+        }
+    }
+
+    fn post(&self, outgoing: &Outgoing) -> Reply {
+        let asked = SystemTime::now();
+        // Nothing in there should panic. If something does, a sender is still here for the next event.
+        let reply = catch_unwind(AssertUnwindSafe(|| self.server.send(outgoing)));
+        let reply = reply.unwrap_or_else(|_| Reply::panicked());
+        if let Some(date) = reply.date {
+            self.compare_clocks(clock::ahead(asked, SystemTime::now(), date));
+        }
+        reply
+    }
+
+    fn compare_clocks(&self, ahead: Option<i64>) {
+        if self.counters.set_clock_ahead(ahead) {
+            let (server, seconds) = (self.server.name(), ahead.unwrap_or_default());
+            say(|| {
+                tracing::warn!(
+                    target: "faultwire",
+                    server,
+                    "the clock of this machine is {seconds} s ahead of the server's: events may get other times there"
+                );
+            });
+        }
+    }
+
+    fn count_retry(&self) {
+        self.counters.retried.add(1);
+        self.totals.retried.add(1);
+    }
+
+    /// Says so when nothing has got through for too long.
+    pub(super) fn look(&self, watch: &mut Watch, now: Instant) {
+        let (waiting, accepted) = self.outbox.with(|schedule| schedule.progress());
+        let Some(stuck) = watch.look(now, waiting, accepted) else { return };
+        let DestinationStats { queued, last_error, .. } = self.counters.read();
+        let (server, why) = (self.server.name(), last_error.unwrap_or_default());
+        say(|| {
+            tracing::warn!(
+                target: "faultwire",
+                server,
+                queued,
+                "nothing has been delivered for {stuck:.0?}, the last error: {why}"
+            );
+        });
+    }
+
+    /// Tells the server what does not come, `before` any destination or here, and remembers what it was told. Waits
+    /// for the answer.
+    pub(super) fn report(&self, mut before: Tally, told: &mut Tally) {
+        if !self.terms.client_reports || !self.outbox.with(|schedule| schedule.is_open(Instant::now())) {
+            return;
+        }
+        self.discards.add_to(&mut before);
+        let Some(report) = reports::report(&before, told, SystemTime::now()) else { return };
+        // What it does not want is not sent again. Else the next report says it.
+        if matches!(self.post(&report).verdict, Verdict::Accepted | Verdict::Rejected) {
+            *told = before;
+        }
+    }
+
+    /// Whoever waits for the end of it gets the backlog without its pauses, until that time.
+    pub(super) fn hurry(&self, until: Instant) {
+        self.outbox.with_all(|schedule| schedule.hurry(until));
+    }
+
+    /// How many events wait, if none of them will move before that time.
+    pub(super) fn stuck_until(&self, deadline: Instant) -> Option<usize> {
+        self.outbox.with(|schedule| schedule.stuck_until(deadline))
+    }
+
+    /// Ends it. Returns what waited and will not get to this server.
+    pub(super) fn close(&self) -> Vec<Parcel> {
+        self.outbox.with_all(|schedule| {
+            let (waiting, under_way) = schedule.close();
+            let lost = waiting.len().saturating_add(under_way);
+            self.counters.shutdown.add(u64::try_from(lost).unwrap_or(u64::MAX));
+            waiting
+        })
+    }
+
+    /// Draws the consequences of an answer.
+    fn settle(&self, sending: Sending<Parcel>, reply: Reply) {
+        let outgoing = Arc::clone(&sending.item().outgoing);
+        // Counted under the lock, so that the end finds every event either waiting or counted.
+        let (settled, change) = self.outbox.with(|schedule| {
+            let now = Instant::now();
+            schedule.limit(now, &reply.limits);
+            let (settled, change) = schedule.settle(now, sending, reply.verdict);
+            match &settled {
+                Settled::Over(parcel) if reply.verdict == Verdict::Accepted => {
+                    self.counters.succeeded();
+                    parcel.ticket.accepted();
+                }
+                Settled::Over(parcel) | Settled::GivenUp(parcel) => self.lose(parcel, Reason::Rejected),
+                Settled::Again | Settled::Closed => {}
+            }
+            (settled, change)
+        });
+        if matches!(settled, Settled::Closed) {
+            return;
+        }
+        match change {
+            Change::WentDown { .. } | Change::StaysDown { .. } => self.counters.set_reachable(false),
+            Change::CameBack { .. } => self.counters.set_reachable(true),
+            Change::Nothing => {}
+        }
+        if reply.verdict != Verdict::Accepted {
+            self.counters.failed(&reply.why);
+            self.totals.failed(reply.why.clone());
+        }
+        self.tell(&settled, change, &outgoing, &reply);
+        // Only now is it no longer on its way: whoever waited for it finds everything said.
+        drop(settled);
+    }
+
+    /// Says what a person may want to know.
+    fn tell(&self, settled: &Settled<Parcel>, change: Change, outgoing: &Outgoing, reply: &Reply) {
+        let (server, why, title) = (self.server.name(), &reply.why, &outgoing.title);
+        let refused = matches!(reply.verdict, Verdict::Refused { .. });
+        match change {
+            Change::WentDown { hold } | Change::StaysDown { hold } if refused => say(|| {
+                tracing::warn!(target: "faultwire", server, "the DSN is refused, next try in {hold:.1?}: {why}");
+            }),
+            Change::WentDown { hold } => say(|| {
+                tracing::warn!(target: "faultwire", server, "not delivered, next try in {hold:.1?}: {why}");
+            }),
+            Change::StaysDown { hold } => say(|| {
+                tracing::debug!(target: "faultwire", server, "still not delivered, next try in {hold:.1?}: {why}");
+            }),
+            Change::CameBack { after } if after >= WORTH_A_LINE => say(|| {
+                tracing::info!(target: "faultwire", server, "delivering again after {after:.0?}");
+            }),
+            Change::CameBack { .. } | Change::Nothing => {}
+        }
+        match settled {
+            Settled::Over(_) if reply.verdict == Verdict::Accepted => {
+                if self.terms.verbose {
+                    say(|| tracing::info!(target: "faultwire", server, "sent {title}"));
+                }
+            }
+            Settled::Over(_) => say(|| tracing::warn!(target: "faultwire", server, "refused {title}: {why}")),
+            Settled::GivenUp(_) => say(|| {
+                tracing::warn!(target: "faultwire", server, "given up, others arrive meanwhile: {title}: {why}");
+            }),
+            Settled::Again if reply.verdict == Verdict::Limited => {
+                say(|| tracing::warn!(target: "faultwire", server, "held back: {why}"));
+            }
+            Settled::Again | Settled::Closed => {}
+        }
+    }
+
+    fn lose(&self, parcel: &Parcel, reason: Reason) {
+        self.counters.lost(reason);
+        let why = match reason {
+            Reason::QueueFull | Reason::Shed => Some(Why::QueueOverflow),
+            Reason::Rejected => Some(Why::SendError),
+            Reason::NoDestination | Reason::Shutdown => None,
+        };
+        if let Some(why) = why {
+            self.discards.add(why, Category::of_item(parcel.outgoing.kind));
+        }
+        parcel.ticket.lost(reason);
+    }
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Destination").field("server", &self.server.name()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lanes::Lane;
+    use super::super::post::Poster;
+    use super::super::progress::Progress;
+    use super::super::schedule::Order;
+    use super::*;
+
+    /// One to which nobody sends.
+    fn destination(totals: &Arc<Counters>) -> Destination {
+        let server = Server::new(&"http://key@localhost/1".parse().unwrap(), Poster::new(None));
+        let filter = Filter::default();
+        let terms = Terms { filter, backlog_rate: 50, client_reports: false, verbose: false };
+        Destination::new(terms, server, Arc::default(), Arc::clone(totals))
+    }
+
+    #[test]
+    fn a_full_queue_of_one_keeps_nothing_from_another_and_what_matters_more_gets_in() {
+        let totals = Arc::new(Counters::default());
+        let progress = Progress::new(Arc::clone(&totals));
+        let (full, other) = (destination(&totals), destination(&totals));
+        let put = |lane, destinations: &[&Destination]| {
+            let outgoing =
+                Outgoing { event_id: None, kind: "event", payload: vec![b'x'], title: String::new() };
+            let (outgoing, ticket) = (Arc::new(outgoing), Arc::new(progress.ticket()));
+            ticket.route(destinations.len());
+            for destination in destinations {
+                let parcel = Parcel { outgoing: Arc::clone(&outgoing), ticket: Arc::clone(&ticket) };
+                destination.put(parcel, &Labels { lane, order: Order::Any, event: None });
+            }
+        };
+        for _ in 0..MAX_WAITING {
+            put(Lane::Warnings, &[&full]);
+        }
+        put(Lane::Warnings, &[&full, &other]);
+        put(Lane::Errors, &[&full, &other]);
+        assert_eq!(full.counters.read().queued, MAX_WAITING as u64);
+        assert_eq!(other.counters.read().queued, 2);
+        let dropped = full.counters.read().dropped;
+        assert_eq!((dropped.queue_full, dropped.shed, dropped.total()), (1, 1, 2));
+        let dropped = totals.read().dropped;
+        assert_eq!((dropped.shed, dropped.total()), (1, 1), "the other one has what was turned away here");
+
+        let waiting = [full.close(), other.close()];
+        progress.close();
+        drop(waiting);
+        assert_eq!(totals.read().dropped.shutdown, MAX_WAITING as u64 + 1);
+        assert_eq!(full.counters.read().dropped.shutdown, MAX_WAITING as u64);
+    }
+}

@@ -1,0 +1,114 @@
+//! What decides where an event goes, and how soon.
+
+use std::hash::{DefaultHasher, Hasher as _};
+
+use ::sentry::protocol::{EnvelopeItem, Event};
+
+use super::lanes::Lane;
+use super::limits::Category;
+use super::schedule::Order;
+use crate::record::{Cause, Kind, Level};
+use crate::sink::Record;
+
+/// What is known of an item without looking into its payload.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Labels {
+    pub(super) lane: Lane,
+    pub(super) order: Order,
+    /// `None` for what is no event: a transaction, a check-in.
+    pub(super) event: Option<EventLabels>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EventLabels {
+    pub(super) kind: Kind,
+    pub(super) level: Level,
+    pub(super) critical: bool,
+}
+
+impl Labels {
+    /// What the finished event says; its hooks had the last word.
+    pub(super) fn of_event(event: &Event<'_>) -> Self {
+        let tag = |key: &str| event.tags.get(key).map(String::as_str);
+        let labels = EventLabels {
+            // What the application captured through the SDK has no kind of ours.
+            kind: tag("error.category").and_then(Kind::named).unwrap_or(Kind::Other),
+            level: level(event.level),
+            critical: tag("error.critical") == Some("true"),
+        };
+        let lane = match labels {
+            EventLabels { critical: true, .. } | EventLabels { kind: Kind::Panic, .. } => Lane::Urgent,
+            EventLabels { level, .. } => lane_of(level),
+        };
+        Self { lane, order: issue(event).map_or(Order::Any, Order::FirstOfIssue), event: Some(labels) }
+    }
+
+    /// The same for what the SDK sends.
+    pub(super) fn of_item(item: &EnvelopeItem) -> Self {
+        match item {
+            EnvelopeItem::Event(event) => Self::of_event(event),
+            EnvelopeItem::MonitorCheckIn(check_in) => {
+                Self { lane: Lane::Rest, order: Order::OneByOne(hash(&check_in.monitor_slug)), event: None }
+            }
+            _ => Self { lane: Lane::Rest, order: Order::Any, event: None },
+        }
+    }
+}
+
+/// The lane of a failure of which no event was made yet.
+pub(super) fn lane_of_record(record: &Record) -> Lane {
+    let details = &record.details;
+    match details.cause {
+        _ if details.critical => Lane::Urgent,
+        Cause::Panic(_) => Lane::Urgent,
+        _ => lane_of(details.level.unwrap_or_default()),
+    }
+}
+
+/// The lane of an envelope of the SDK: that of its event, if it has one.
+pub(super) fn lane_of_envelope(envelope: &::sentry::Envelope) -> Lane {
+    let events = envelope.items().filter_map(|item| match item {
+        EnvelopeItem::Event(event) => Some(lane_of(level(event.level))),
+        _ => None,
+    });
+    events.min().unwrap_or(Lane::Rest)
+}
+
+/// What the first item of an envelope of the SDK counts as.
+pub(super) fn category_of_envelope(envelope: &::sentry::Envelope) -> Category {
+    match envelope.items().next() {
+        Some(EnvelopeItem::Transaction(_)) => Category::Transaction,
+        Some(EnvelopeItem::MonitorCheckIn(_)) => Category::Monitor,
+        _ => Category::Error,
+    }
+}
+
+fn lane_of(level: Level) -> Lane {
+    match level {
+        Level::Fatal => Lane::Urgent,
+        Level::Error => Lane::Errors,
+        Level::Warning | Level::Info | Level::Debug => Lane::Warnings,
+    }
+}
+
+fn level(level: ::sentry::Level) -> Level {
+    match level {
+        ::sentry::Level::Debug => Level::Debug,
+        ::sentry::Level::Info => Level::Info,
+        ::sentry::Level::Warning => Level::Warning,
+        ::sentry::Level::Error => Level::Error,
+        ::sentry::Level::Fatal => Level::Fatal,
+    }
+}
+
+/// The issue that servers will put it in, where it is known: that of its fingerprint.
+fn issue(event: &Event<'_>) -> Option<u64> {
+    let by_server = event.fingerprint.iter().any(|part| part.contains("{{"));
+    (!by_server && !event.fingerprint.is_empty()).then(|| hash(&event.fingerprint))
+}
+
+fn hash(value: &(impl std::hash::Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}

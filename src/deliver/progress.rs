@@ -1,0 +1,259 @@
+//! What is on its way, counted: every event has one fate, and it is decided once.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::stats::{Counters, Reason};
+
+/// Nothing tells when the rest becomes hopeless, so whoever waits looks again after this long.
+const NAP: Duration = Duration::from_millis(20);
+
+/// Counts what is on its way.
+#[derive(Debug)]
+pub(super) struct Progress {
+    state: Mutex<State>,
+    changed: Condvar,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Events that are on their way, by the wait that they came before.
+    pending: BTreeMap<u64, usize>,
+    wave: u64,
+    /// Those that are not yet with their destinations.
+    unrouted: usize,
+    /// Those that no server has accepted yet.
+    undecided: usize,
+    /// How many wait: waking them costs a call of the system.
+    waiting: usize,
+    closed: bool,
+}
+
+/// One event on its way: it is on its way until this is dropped. Its copies share it, one for each destination.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    progress: Arc<Progress>,
+    wave: u64,
+    /// Copies that were neither accepted nor lost yet.
+    copies: AtomicUsize,
+    routed: AtomicBool,
+    decided: AtomicBool,
+}
+
+impl Progress {
+    pub(super) fn new(counters: Arc<Counters>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), counters })
+    }
+
+    pub(super) fn ticket(self: &Arc<Self>) -> Ticket {
+        let mut state = self.state();
+        let wave = state.wave;
+        let pending = state.pending.entry(wave).or_default();
+        *pending = pending.saturating_add(1);
+        state.unrouted = state.unrouted.saturating_add(1);
+        state.undecided = state.undecided.saturating_add(1);
+        Ticket {
+            progress: Arc::clone(self),
+            wave,
+            copies: AtomicUsize::new(1),
+            routed: AtomicBool::new(false),
+            decided: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits until nothing is on its way of what was when this was called: until `deadline`, or until all that is
+    /// left is with its destinations and `hopeless` says that it will not move in time. True if nothing is left.
+    pub(super) fn wait(&self, deadline: Instant, hopeless: impl Fn() -> bool) -> bool {
+        let mut state = self.state();
+        state.waiting = state.waiting.saturating_add(1);
+        let wave = state.wave;
+        state.wave = wave.saturating_add(1);
+        drop(state);
+        let nothing_is_left = self.wait_for(wave, deadline, hopeless);
+        let mut state = self.state();
+        state.waiting = state.waiting.saturating_sub(1);
+        nothing_is_left
+    }
+
+    fn wait_for(&self, wave: u64, deadline: Instant, hopeless: impl Fn() -> bool) -> bool {
+        let mut state = self.state();
+        loop {
+            if state.pending.range(..=wave).next().is_none() {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            if state.unrouted == 0 {
+                // It takes locks of its own.
+                drop(state);
+                if hopeless() {
+                    return false;
+                }
+                state = self.state();
+            }
+            state = self.changed.wait_timeout(state, left.min(NAP)).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Counts everything that no server has accepted yet as lost, and nothing from then on.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        if !std::mem::replace(&mut state.closed, true) {
+            self.counters.shutdown.add(u64::try_from(state.undecided).unwrap_or(u64::MAX));
+        }
+    }
+
+    fn decide(&self, count: impl FnOnce(&Counters)) {
+        let mut state = self.state();
+        state.undecided = state.undecided.saturating_sub(1);
+        if !state.closed {
+            count(&self.counters);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    /// So many destinations take the event.
+    pub(super) fn route(&self, copies: usize) {
+        self.copies.store(copies, Ordering::Release);
+    }
+
+    /// All of them have it.
+    pub(super) fn routed(&self) {
+        if !self.routed.swap(true, Ordering::AcqRel) {
+            let mut state = self.progress.state();
+            state.unrouted = state.unrouted.saturating_sub(1);
+        }
+    }
+
+    /// One server has accepted it; the first one counts.
+    pub(super) fn accepted(&self) {
+        if !self.decided.swap(true, Ordering::AcqRel) {
+            self.progress.decide(Counters::succeeded);
+        }
+        self.copies.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// One copy is lost; the last one counts, unless another was accepted.
+    pub(super) fn lost(&self, reason: Reason) {
+        let last = self.copies.fetch_sub(1, Ordering::AcqRel) <= 1;
+        if last {
+            self.end(|counters| counters.lost(reason));
+        }
+    }
+
+    /// It ends here, before any destination.
+    pub(super) fn end(&self, count: impl FnOnce(&Counters)) {
+        if !self.decided.swap(true, Ordering::AcqRel) {
+            self.progress.decide(count);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.routed();
+        // What nobody decided was turned away, which is counted there, or the application's code panicked on it.
+        self.end(|counters| counters.by_hook.add(u64::from(std::thread::panicking())));
+        let mut state = self.progress.state();
+        if let Some(pending) = state.pending.get_mut(&self.wave) {
+            *pending = pending.saturating_sub(1);
+            if *pending == 0 {
+                state.pending.remove(&self.wave);
+            }
+        }
+        let awaited = state.waiting > 0;
+        drop(state);
+        if awaited {
+            self.progress.changed.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn progress() -> (Arc<Progress>, Arc<Counters>) {
+        let counters = Arc::new(Counters::default());
+        (Progress::new(Arc::clone(&counters)), counters)
+    }
+
+    fn in_a(pause: Duration) -> Instant {
+        Instant::now().checked_add(pause).unwrap()
+    }
+
+    #[test]
+    fn waiting_ends_with_the_last_ticket_that_was_there() {
+        let (progress, _) = progress();
+        let ticket = progress.ticket();
+        assert!(!progress.wait(in_a(Duration::from_millis(5)), || false));
+        ticket.routed();
+        assert!(!progress.wait(in_a(LONG), || true), "hopeless");
+        let waiting = std::thread::spawn({
+            let progress = Arc::clone(&progress);
+            move || progress.wait(in_a(LONG), || false)
+        });
+        // Waves grow with every wait: this one comes after the wait began, so nobody waits for it.
+        while progress.state().wave < 3 {
+            std::thread::yield_now();
+        }
+        let later = progress.ticket();
+        drop(ticket);
+        assert!(waiting.join().unwrap());
+        drop(later);
+        assert!(progress.state().pending.is_empty());
+    }
+
+    #[test]
+    fn the_first_that_accepts_decides_and_else_the_last_that_loses() {
+        let (progress, counters) = progress();
+        let fates = [
+            (&["accepted", "lost"][..], (1, 0)),
+            (&["lost", "accepted"], (1, 0)),
+            (&["accepted", "accepted"], (1, 0)),
+            (&["lost", "lost"], (0, 1)),
+        ];
+        for (fate, expected) in fates {
+            let before = (counters.sent.get(), counters.rejected.get());
+            let ticket = progress.ticket();
+            ticket.route(2);
+            for end in fate {
+                match *end {
+                    "accepted" => ticket.accepted(),
+                    _ => ticket.lost(Reason::Rejected),
+                }
+            }
+            drop(ticket);
+            let after = (counters.sent.get() - before.0, counters.rejected.get() - before.1);
+            assert_eq!(after, expected, "{fate:?}");
+        }
+        progress.close();
+        assert_eq!(counters.shutdown.get(), 0);
+    }
+
+    #[test]
+    fn what_is_undecided_at_the_end_is_lost_once_and_nothing_counts_after_it() {
+        let (progress, counters) = progress();
+        let (accepted, waiting, late) = (progress.ticket(), progress.ticket(), progress.ticket());
+        accepted.route(2);
+        accepted.accepted();
+        progress.close();
+        progress.close();
+        late.accepted();
+        waiting.lost(Reason::Rejected);
+        let counted = (counters.sent.get(), counters.rejected.get(), counters.shutdown.get());
+        assert_eq!(counted, (1, 0, 2));
+    }
+}

@@ -1,0 +1,65 @@
+//! The counters for the `metrics` facade: published now and then by a thread of this crate, never while something
+//! fails, so that a recorder costs a failing request nothing.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use metrics::{counter, gauge};
+
+use super::{DestinationStats, Dropped, Stats};
+
+/// Hands all counters to the recorder that the application installed.
+pub(crate) fn publish(stats: &Stats) {
+    counter!("faultwire_captured_total").absolute(stats.captured);
+    counter!("faultwire_logged_total").absolute(stats.logged);
+    counter!("faultwire_discarded_total").absolute(stats.discarded);
+    for (reason, dropped) in by_reason(&stats.dropped) {
+        counter!("faultwire_dropped_total", "reason" => reason).absolute(dropped);
+    }
+    for destination in &stats.destinations {
+        publish_destination(destination);
+    }
+}
+
+fn publish_destination(stats: &DestinationStats) {
+    let name = || stats.name.clone();
+    counter!("faultwire_sent_total", "destination" => name()).absolute(stats.sent);
+    counter!("faultwire_retried_total", "destination" => name()).absolute(stats.retried);
+    for (reason, dropped) in by_reason(&stats.dropped) {
+        // The others are known before there is a destination.
+        if matches!(reason, "queue_full" | "shed" | "rejected" | "shutdown") {
+            counter!("faultwire_destination_dropped_total", "destination" => name(), "reason" => reason)
+                .absolute(dropped);
+        }
+    }
+    gauge!("faultwire_queued_events", "destination" => name()).set(float(stats.queued));
+    gauge!("faultwire_queued_bytes", "destination" => name()).set(float(stats.queued_bytes));
+    gauge!("faultwire_reachable", "destination" => name()).set(if stats.reachable { 1.0 } else { 0.0 });
+    if let Some(seconds) = stats.last_success.map(unix_seconds) {
+        gauge!("faultwire_last_success_timestamp_seconds", "destination" => name()).set(seconds);
+    }
+}
+
+fn by_reason(dropped: &Dropped) -> [(&'static str, u64); 8] {
+    let Dropped { queue_full, shed, no_destination, sampled, by_hook, rejected, shutdown, unsupported } =
+        *dropped;
+    [
+        ("queue_full", queue_full),
+        ("shed", shed),
+        ("no_destination", no_destination),
+        ("sampled", sampled),
+        ("by_hook", by_hook),
+        ("rejected", rejected),
+        ("shutdown", shutdown),
+        ("unsupported", unsupported),
+    ]
+}
+
+/// Exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "nobody reads the last digit of so many")]
+fn float(n: u64) -> f64 {
+    n as f64
+}
+
+fn unix_seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
