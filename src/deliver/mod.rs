@@ -11,6 +11,8 @@ mod hygiene;
 pub(crate) mod post;
 mod queue;
 pub(crate) mod sentry;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "nothing sends from it yet"))]
+mod spool;
 mod transport;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
