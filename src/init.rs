@@ -80,6 +80,9 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
         tracing::warn!(target: "faultwire", "{mended}");
     }
     tracing::debug!(target: "faultwire", ?bodies, body_limit, "bodies are not captured in this version");
+    if let Some(spool) = &resolved.spool {
+        tracing::warn!(target: "faultwire", ?spool, "nothing is kept on disk in this version");
+    }
     let counters = Arc::new(Counters::new(mended.clone()));
     let destination = dsn.as_ref().map(|dsn| Destination::new(dsn, Poster::new(roots.clone())));
     match &destination {

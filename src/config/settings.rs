@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sentry::types::{Dsn, ParseDsnError};
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
 use super::{Bodies, ClientOptionsFn, Config, ConfigError};
+use crate::deliver::spool::DEFAULT_MAX_BYTES;
 use crate::deliver::{mended_environment, mended_release};
 use crate::reporter::Settings;
 use crate::scrub::scrub_text;
@@ -16,6 +17,8 @@ use crate::scrub::scrub_text;
 const DEFAULT_BODY_LIMIT: usize = 8 * 1024;
 const MAX_BODY_LIMIT: usize = 1024 * 1024;
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Less than this holds not even one event of the largest kind.
+const MIN_SPOOL_BYTES: u64 = 1024 * 1024;
 /// A file with a DSN or certificates that is larger than this is something else.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
@@ -32,10 +35,20 @@ pub(crate) struct Resolved {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) roots: Option<Vec<Certificate<'static>>>,
     pub(crate) inbox: Option<SocketAddr>,
+    pub(crate) spool: Option<SpoolSettings>,
     pub(crate) client_options: Option<ClientOptionsFn>,
     pub(crate) settings: Settings,
     /// What had to be changed so that servers take it.
     pub(crate) mended: Vec<String>,
+}
+
+/// Where events are kept until they are delivered.
+#[derive(Debug)]
+#[expect(dead_code, reason = "nothing but the log reads it yet")]
+pub(crate) struct SpoolSettings {
+    pub(crate) dir: PathBuf,
+    pub(crate) max_bytes: u64,
+    pub(crate) sync: bool,
 }
 
 impl Config {
@@ -62,6 +75,11 @@ impl Config {
             .flatten()
             .find(|given| !given.trim().is_empty());
         let release = release.map(|release| mend("release", release, mended_release));
+        let spool = self.spool_dir.map(|dir| SpoolSettings {
+            dir,
+            max_bytes: self.spool_max_bytes.unwrap_or(DEFAULT_MAX_BYTES),
+            sync: self.spool_sync.unwrap_or(false),
+        });
         Ok(Resolved {
             enabled: self.enabled.unwrap_or(true),
             dsn: self.dsn,
@@ -74,6 +92,7 @@ impl Config {
             shutdown_timeout: self.shutdown_timeout.unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
             roots: self.ca_file.as_deref().map(roots).transpose()?,
             inbox: self.inbox,
+            spool,
             client_options: self.client_options,
             settings: Settings {
                 sample_rate: self.sample_rate.unwrap_or(1.0),
@@ -200,6 +219,32 @@ pub(super) fn inbox(text: &str) -> Result<SocketAddr, String> {
         Ok(addr)
     } else {
         Err(format!("{addr} is not a loopback address (127.0.0.1, [::1])"))
+    }
+}
+
+pub(super) fn spool_dir(text: &str) -> Result<PathBuf, String> {
+    checked_spool_dir(PathBuf::from(text))
+}
+
+/// A process that is started elsewhere would not find what the last one left in a relative directory.
+pub(super) fn checked_spool_dir(path: PathBuf) -> Result<PathBuf, String> {
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(format!("{} is not an absolute path", shown(&path.to_string_lossy())))
+    }
+}
+
+pub(super) fn spool_max_bytes(text: &str) -> Result<u64, String> {
+    let bytes = text.parse().map_err(|_| format!("{} is not a number of bytes", shown(text)))?;
+    checked_spool_max_bytes(bytes)
+}
+
+pub(super) fn checked_spool_max_bytes(bytes: u64) -> Result<u64, String> {
+    if bytes >= MIN_SPOOL_BYTES {
+        Ok(bytes)
+    } else {
+        Err(format!("{bytes} is less than {MIN_SPOOL_BYTES} bytes"))
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) mod post;
 mod queue;
 pub(crate) mod sentry;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "nothing sends from it yet"))]
-mod spool;
+pub(crate) mod spool;
 mod transport;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
