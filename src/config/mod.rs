@@ -60,6 +60,9 @@ pub struct Config {
     shutdown_timeout: Option<Duration>,
     ca_file: Option<PathBuf>,
     inbox: Option<SocketAddr>,
+    spool_dir: Option<PathBuf>,
+    spool_max_bytes: Option<u64>,
+    spool_sync: Option<bool>,
     error_names: Vec<ErrorName>,
     scrubbing: Rules,
     client_options: Option<ClientOptionsFn>,
@@ -112,6 +115,9 @@ impl Config {
         config.shutdown_timeout = vars.parse("FAULTWIRE_SHUTDOWN_TIMEOUT", settings::seconds)?;
         config.ca_file = vars.text("FAULTWIRE_CA_FILE")?.map(PathBuf::from);
         config.inbox = vars.parse("FAULTWIRE_INBOX", settings::inbox)?;
+        config.spool_dir = vars.parse("FAULTWIRE_SPOOL_DIR", settings::spool_dir)?;
+        config.spool_max_bytes = vars.parse("FAULTWIRE_SPOOL_MAX_BYTES", settings::spool_max_bytes)?;
+        config.spool_sync = vars.parse("FAULTWIRE_SPOOL_SYNC", settings::boolean)?;
         Ok(config)
     }
 
@@ -270,6 +276,55 @@ impl Config {
             Ok(addr) => self.inbox = Some(addr),
             Err(why) => self.keep(ConfigError::new("FAULTWIRE_INBOX", why)),
         }
+        self
+    }
+
+    /// `FAULTWIRE_SPOOL_DIR`: an absolute path. Each event is kept in this directory until the server has accepted
+    /// it, so that it survives the process, `kill -9` included. Default: off; what is not delivered when the
+    /// process ends is lost, and counted.
+    ///
+    /// The directory is made if it is missing. Processes may share it: each has its own in it, and one that
+    /// starts sends what dead ones left for the same project. It has to outlive what events shall survive (a
+    /// container's own file system goes with the container), on a file system with locks. A directory that
+    /// cannot be used, or a full disk, is no error: it is said once, and delivery goes on from memory.
+    ///
+    /// What is written has passed the scrubber. Only the process' user can read it (directories 0700, files
+    /// 0600), and nothing stays for more than 30 days. What no server will take is put aside for people, in
+    /// `quarantine` directories, up to 16 MiB each.
+    ///
+    /// # Example
+    /// ```
+    /// let config = faultwire::Config::new().spool_dir("/var/spool/shop").spool_max_bytes(1 << 30);
+    /// # drop(config);
+    ///
+    /// let error = faultwire::Config::new().spool_dir("spool").init().unwrap_err();
+    /// assert_eq!(error.to_string(), "FAULTWIRE_SPOOL_DIR: \"spool\" is not an absolute path");
+    /// ```
+    pub fn spool_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        match settings::checked_spool_dir(path.into()) {
+            Ok(path) => self.spool_dir = Some(path),
+            Err(why) => self.keep(ConfigError::new("FAULTWIRE_SPOOL_DIR", why)),
+        }
+        self
+    }
+
+    /// `FAULTWIRE_SPOOL_MAX_BYTES`: what one process may occupy in the spool for one project, from 1 MiB on; as
+    /// much again may wait there from dead ones. Files count in blocks of 4 KiB, and there are 50 000 at most.
+    /// Default: 134217728 (128 MiB), 15 000 events of 8 KiB. When it is full, what is less important makes room,
+    /// the oldest first, and is counted.
+    pub fn spool_max_bytes(mut self, bytes: u64) -> Self {
+        match settings::checked_spool_max_bytes(bytes) {
+            Ok(bytes) => self.spool_max_bytes = Some(bytes),
+            Err(why) => self.keep(ConfigError::new("FAULTWIRE_SPOOL_MAX_BYTES", why)),
+        }
+        self
+    }
+
+    /// `FAULTWIRE_SPOOL_SYNC`: waits for the disk with every event, so that what is spooled survives a power
+    /// failure too. Default: false; then the events of the last seconds before one may be lost. Milliseconds an
+    /// event on a disk, on a thread of our own.
+    pub fn spool_sync(mut self, sync: bool) -> Self {
+        self.spool_sync = Some(sync);
         self
     }
 

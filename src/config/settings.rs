@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sentry::types::{Dsn, ParseDsnError};
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
 use super::{Bodies, ClientOptionsFn, Config, ConfigError, Destination, scrubbing};
+use crate::deliver::spool::DEFAULT_MAX_BYTES;
 use crate::deliver::{Filter, mended_environment, mended_release};
 use crate::reporter::Settings;
 use crate::scrub::Scrubber;
@@ -22,6 +23,8 @@ const MAX_DESTINATIONS: usize = 8;
 /// The name of the destination of `SENTRY_DSN`.
 const DEFAULT_DESTINATION: &str = "default";
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Less than this holds not even one event of the largest kind.
+const MIN_SPOOL_BYTES: u64 = 1024 * 1024;
 /// A file with a DSN or certificates that is larger than this is something else.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
@@ -38,6 +41,7 @@ pub(crate) struct Resolved {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) roots: Option<Vec<Certificate<'static>>>,
     pub(crate) inbox: Option<SocketAddr>,
+    pub(crate) spool: Option<SpoolSettings>,
     pub(crate) client_options: Option<ClientOptionsFn>,
     pub(crate) scrubber: Scrubber,
     pub(crate) settings: Settings,
@@ -51,6 +55,15 @@ pub(crate) struct ResolvedDestination {
     pub(crate) dsn: Dsn,
     pub(crate) filter: Filter,
     pub(crate) client_reports: bool,
+}
+
+/// Where events are kept until they are delivered.
+#[derive(Debug)]
+#[expect(dead_code, reason = "nothing but the log reads it yet")]
+pub(crate) struct SpoolSettings {
+    pub(crate) dir: PathBuf,
+    pub(crate) max_bytes: u64,
+    pub(crate) sync: bool,
 }
 
 impl Config {
@@ -83,6 +96,11 @@ impl Config {
             Bodies::Off => 0,
             _ => self.body_limit.unwrap_or(DEFAULT_BODY_LIMIT),
         };
+        let spool = self.spool_dir.map(|dir| SpoolSettings {
+            dir,
+            max_bytes: self.spool_max_bytes.unwrap_or(DEFAULT_MAX_BYTES),
+            sync: self.spool_sync.unwrap_or(false),
+        });
         Ok(Resolved {
             enabled: self.enabled.unwrap_or(true),
             destinations: destinations(self.dsn, self.destinations)?,
@@ -94,6 +112,7 @@ impl Config {
             shutdown_timeout: self.shutdown_timeout.unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
             roots: self.ca_file.as_deref().map(roots).transpose()?,
             inbox: self.inbox,
+            spool,
             client_options: self.client_options,
             scrubber,
             settings: Settings {
@@ -261,6 +280,32 @@ pub(super) fn inbox(text: &str) -> Result<SocketAddr, String> {
         Ok(addr)
     } else {
         Err(format!("{addr} is not a loopback address (127.0.0.1, [::1])"))
+    }
+}
+
+pub(super) fn spool_dir(text: &str) -> Result<PathBuf, String> {
+    checked_spool_dir(PathBuf::from(text))
+}
+
+/// A process that is started elsewhere would not find what the last one left in a relative directory.
+pub(super) fn checked_spool_dir(path: PathBuf) -> Result<PathBuf, String> {
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(format!("{} is not an absolute path", shown(&path.to_string_lossy())))
+    }
+}
+
+pub(super) fn spool_max_bytes(text: &str) -> Result<u64, String> {
+    let bytes = text.parse().map_err(|_| format!("{} is not a number of bytes", shown(text)))?;
+    checked_spool_max_bytes(bytes)
+}
+
+pub(super) fn checked_spool_max_bytes(bytes: u64) -> Result<u64, String> {
+    if bytes >= MIN_SPOOL_BYTES {
+        Ok(bytes)
+    } else {
+        Err(format!("{bytes} is less than {MIN_SPOOL_BYTES} bytes"))
     }
 }
 

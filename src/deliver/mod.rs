@@ -23,6 +23,8 @@ mod reports;
 mod retry;
 mod schedule;
 pub(crate) mod sentry;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "nothing sends from it yet"))]
+pub(crate) mod spool;
 mod transport;
 mod watch;
 

@@ -86,6 +86,9 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     }
     let Settings { sample_rate, bodies, body_limit, .. } = *settings;
     tracing::debug!(target: "faultwire", ?bodies, body_limit, "request bodies");
+    if let Some(spool) = &resolved.spool {
+        tracing::warn!(target: "faultwire", ?spool, "nothing is kept on disk in this version");
+    }
     let servers: Vec<_> =
         resolved.destinations.iter().map(|destination| server(destination, &resolved)).collect();
     let each = servers.iter().map(|(_, counters)| Arc::clone(counters)).collect();

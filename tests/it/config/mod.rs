@@ -71,6 +71,13 @@ fn bad_values_are_errors_that_name_the_variable_and_the_reason() {
         ("FAULTWIRE_BACKLOG_RATE", "fast", r#""fast" is not a number of events a second"#),
         ("FAULTWIRE_BACKLOG_RATE", "0", "0 is not between 1 and 10000 events a second"),
         ("FAULTWIRE_BACKLOG_RATE", "10001", "10001 is not between 1 and 10000 events a second"),
+        ("FAULTWIRE_SPOOL_DIR", "spool", r#""spool" is not an absolute path"#),
+        ("FAULTWIRE_SPOOL_DIR", "./spool", r#""./spool" is not an absolute path"#),
+        ("FAULTWIRE_SPOOL_DIR", "https://key@errors.example.com/1", "the value is not an absolute path"),
+        ("FAULTWIRE_SPOOL_MAX_BYTES", "1G", r#""1G" is not a number of bytes"#),
+        ("FAULTWIRE_SPOOL_MAX_BYTES", "-1", r#""-1" is not a number of bytes"#),
+        ("FAULTWIRE_SPOOL_MAX_BYTES", "1048575", "1048575 is less than 1048576 bytes"),
+        ("FAULTWIRE_SPOOL_SYNC", "fsync", r#""fsync" is neither true nor false"#),
         ("SENTRY_DSN", "errors.example.com/1", "this is no URL"),
         ("SENTRY_DSN", "ftp://key@errors.example.com/1", "the scheme is neither http nor https"),
         ("SENTRY_DSN", "https://errors.example.com/1", "the key is missing before the host"),
@@ -94,6 +101,9 @@ fn good_values_are_understood_in_every_spelling() {
         ("FAULTWIRE_BODY_LIMIT", &["0", "8192", "1048576"]),
         ("FAULTWIRE_SHUTDOWN_TIMEOUT", &["0", "2", "0.5", "10s"]),
         ("FAULTWIRE_BACKLOG_RATE", &["1", " 50 ", "10000"]),
+        ("FAULTWIRE_SPOOL_DIR", &["/var/spool/shop", " /var/spool/shop\n"]),
+        ("FAULTWIRE_SPOOL_MAX_BYTES", &["1048576", " 18446744073709551615 "]),
+        ("FAULTWIRE_SPOOL_SYNC", &["1", "off"]),
         ("SENTRY_ENVIRONMENT", &["staging"]),
         ("SENTRY_RELEASE", &["shop@1.2.3"]),
         ("SENTRY_DSN", &["https://key@errors.example.com/1", " http://k:s@[::1]:8000/sub/path/7\n"]),
@@ -133,6 +143,9 @@ fn an_empty_value_is_none() {
         "FAULTWIRE_SHUTDOWN_TIMEOUT",
         "FAULTWIRE_BACKLOG_RATE",
         "FAULTWIRE_CA_FILE",
+        "FAULTWIRE_SPOOL_DIR",
+        "FAULTWIRE_SPOOL_MAX_BYTES",
+        "FAULTWIRE_SPOOL_SYNC",
     ];
     for empty in ["", "  ", "\n"] {
         let config = from(&every.map(|name| (name, empty))).unwrap();
@@ -170,6 +183,28 @@ fn bodies_and_their_limit_are_taken_over() {
     }
     let log = started(from(&[("FAULTWIRE_BODIES", "off")]).unwrap().bodies(Bodies::All).body_limit(1));
     assert!(log.contains("bodies=All body_limit=1"), "code wins: {log}");
+}
+
+#[test]
+fn the_spool_is_off_without_a_directory_and_else_as_it_is_set() {
+    let limits = [("FAULTWIRE_SPOOL_MAX_BYTES", "2097152"), ("FAULTWIRE_SPOOL_SYNC", "true")];
+    assert!(!started(from(&limits).unwrap()).contains("Spool"));
+    let dir = std::env::temp_dir().join(format!("faultwire-it-spool-{}", std::process::id()));
+    let variable = ("FAULTWIRE_SPOOL_DIR", dir.to_str().unwrap());
+    let all = || from(&[&[variable][..], &limits].concat());
+    for (config, limits) in [
+        (from(&[variable]), "max_bytes: 134217728, sync: false"),
+        (all(), "max_bytes: 2097152, sync: true"),
+        (
+            all().map(|config| config.spool_max_bytes(1 << 20).spool_sync(false)),
+            "max_bytes: 1048576, sync: false",
+        ),
+        (Ok(Config::new().spool_dir(&dir)), "max_bytes: 134217728, sync: false"),
+    ] {
+        let log = started(config.unwrap());
+        assert!(log.contains(&format!("dir: {dir:?}, {limits}")), "{log}");
+    }
+    drop(std::fs::remove_dir_all(dir));
 }
 
 #[test]

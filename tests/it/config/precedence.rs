@@ -72,6 +72,8 @@ fn the_first_mistake_in_code_is_the_one_that_is_returned() {
         ("SENTRY_DSN", Config::new().dsn(bad_dsn).sample_rate(bad_rate).body_limit(bad_limit)),
         ("SENTRY_SAMPLE_RATE", Config::new().sample_rate(bad_rate).body_limit(bad_limit).dsn(bad_dsn)),
         ("FAULTWIRE_BODY_LIMIT", Config::new().body_limit(bad_limit).sample_rate(f32::NAN)),
+        ("FAULTWIRE_SPOOL_DIR", Config::new().spool_dir("").spool_max_bytes(1)),
+        ("FAULTWIRE_SPOOL_MAX_BYTES", Config::new().spool_max_bytes(1).spool_dir("relative")),
         // A good value afterwards does not heal it, and neither does switching off.
         ("SENTRY_DSN", Config::new().dsn(bad_dsn).dsn("https://key@errors.example.com/1").enabled(false)),
         ("SENTRY_DSN", from(&[]).unwrap().dsn("")),
