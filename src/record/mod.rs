@@ -4,6 +4,8 @@
 
 mod head;
 mod labels;
+mod normalise;
+mod route;
 mod said;
 
 use std::borrow::Cow;
@@ -18,6 +20,7 @@ use serde_json::Value;
 pub(crate) use self::head::Headers;
 pub(crate) use self::labels::Origin;
 pub use self::labels::{EventId, Kind, Level};
+pub(crate) use self::normalise::{normalise, normalise_path};
 pub use self::said::{Breadcrumb, User};
 pub(crate) use self::said::{MAX_SHORT, short_text, to_value, value_weight};
 

@@ -6,7 +6,7 @@ use sentry::protocol::{ClientSdkInfo, Event, Exception, Frame, Mechanism, Respon
 use sentry::{Client, Hub};
 
 use crate::context::Facts;
-use crate::record::{Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place};
+use crate::record::{Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot};
 use crate::report::{backtrace, chain, decorate, fingerprint};
 use crate::reporter::Settings;
 use crate::sink::Record;
@@ -83,7 +83,7 @@ fn assemble(record: Record, settings: &Settings) -> (Event<'static>, Said) {
     facts.overlay(&mut details);
 
     let request = context.request();
-    let transaction = request.map(decorate::transaction);
+    let transaction = request.map(RequestSnapshot::name);
     let kind = details.kind.unwrap_or(match (&details.cause, request) {
         (Cause::Panic(_), _) => Kind::Panic,
         (_, Some(_)) => Kind::Route,

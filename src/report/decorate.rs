@@ -8,7 +8,6 @@ use sentry::{ClientOptions, Integration};
 
 use crate::context::{Context, Facts, Trace, current};
 use crate::record::{Level, RequestSnapshot, Route};
-use crate::report::fingerprint::normalise_path;
 use crate::scrub::MASK;
 #[cfg(feature = "axum")]
 use crate::scrub::is_secret;
@@ -77,25 +76,11 @@ pub(crate) fn facts(event: &mut Event<'static>, facts: &Facts) {
 
 /// Adds the request and the transaction's name, where the event has none.
 pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot) {
-    event.transaction.get_or_insert_with(|| transaction(snapshot));
+    event.transaction.get_or_insert_with(|| snapshot.name());
     if matches!(snapshot.line.route, Route::Path { .. }) {
         event.tags.insert("route.source".to_owned(), "path".to_owned());
     }
     event.request.get_or_insert_with(|| shown(snapshot));
-}
-
-/// The name under which servers group requests: `GET /orders/{id}`.
-pub(crate) fn transaction(snapshot: &RequestSnapshot) -> String {
-    let path = snapshot.line.uri.path();
-    let method = &snapshot.line.method;
-    match &snapshot.line.route {
-        #[cfg(feature = "axum")]
-        Route::Matched(pattern) => format!("{method} {}", pattern.as_str()),
-        #[cfg(feature = "axum")]
-        Route::Unmatched => format!("{method} <unmatched>"),
-        Route::Method => path.to_owned(),
-        Route::Path { .. } => format!("{method} {}", normalise_path(path)),
-    }
 }
 
 /// Gives the event the trace of its context.
