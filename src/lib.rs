@@ -7,6 +7,7 @@ mod record;
 mod reporter;
 mod sink;
 mod stats;
+mod storm;
 // What a failure is, and what of it is a secret.
 pub mod report;
 mod scrub;

@@ -84,7 +84,7 @@ impl Drop for Guard {
 
 /// What the hook does. Nothing in here may panic: that would abort the process.
 fn see(info: &PanicHookInfo<'_>) {
-    if reporter::is_own_thread() {
+    if reporter::is_ours() {
         return;
     }
     let thread = std::thread::current();

@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -56,6 +57,7 @@ pub(crate) struct ErrorName {
 
 thread_local! {
     static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
+    static SHIELDED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Marks this thread as one of ours: what panics on it is the application's code (an error's `Display`, a
@@ -64,8 +66,21 @@ pub(crate) fn own_this_thread() {
     OWN_THREAD.set(true);
 }
 
-pub(crate) fn is_own_thread() -> bool {
-    OWN_THREAD.try_with(Cell::get).unwrap_or_default()
+/// Runs code of the application that we call on its own thread: an error's `Display`, a layer of the log. A
+/// panic in it is caught and is no event. `None` after one, and inside of another call of this, so that what
+/// reports while it is printed comes to an end.
+pub(crate) fn shielded<T>(run: impl FnOnce() -> T) -> Option<T> {
+    if SHIELDED.try_with(|shielded| shielded.replace(true)).unwrap_or(true) {
+        return None;
+    }
+    let done = catch_unwind(AssertUnwindSafe(run));
+    let _ = SHIELDED.try_with(|shielded| shielded.set(false));
+    done.ok()
+}
+
+/// Whether a panic here is to be no event.
+pub(crate) fn is_ours() -> bool {
+    OWN_THREAD.try_with(Cell::get).unwrap_or_default() || SHIELDED.try_with(Cell::get).unwrap_or_default()
 }
 
 /// The reporter of the last `init`, as long as its guard lives.

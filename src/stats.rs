@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 /// What happened to the failures of this process since `init`. All numbers only grow.
 ///
-/// Every failure ends up in exactly one of `sent`, [`Dropped`], or is still on its way.
+/// Every failure ends up in exactly one of `sent`, `suppressed`, [`Dropped`], or is still on its way; so does
+/// every summary of suppressed failures: `captured + summaries` is what there is to account for.
 ///
 /// # Example
 /// ```
@@ -22,6 +23,10 @@ pub struct Stats {
     pub sent: u64,
     /// Events that were written to the log because no DSN is set.
     pub logged: u64,
+    /// Failures that were counted and not sent one by one, because there were too many of their kind.
+    pub suppressed: u64,
+    /// Events that say how many were suppressed. They are sent like others.
+    pub summaries: u64,
     /// Attempts after the first.
     pub retried: u64,
     /// Reports that were neither sent nor turned into an error response, and reports answered below 500.
@@ -70,6 +75,8 @@ pub(crate) struct Counters {
     pub(crate) captured: Counter,
     pub(crate) sent: Counter,
     pub(crate) logged: Counter,
+    pub(crate) suppressed: Counter,
+    pub(crate) summaries: Counter,
     pub(crate) retried: Counter,
     pub(crate) discarded: Counter,
     pub(crate) queue_full: Counter,
@@ -108,6 +115,8 @@ impl Counters {
             captured: self.captured.get(),
             sent: self.sent.get(),
             logged: self.logged.get(),
+            suppressed: self.suppressed.get(),
+            summaries: self.summaries.get(),
             retried: self.retried.get(),
             discarded: self.discarded.get(),
             dropped: Dropped {

@@ -20,6 +20,7 @@ pub(crate) use settings::Resolved;
 
 pub use crate::reporter::Bodies;
 use crate::reporter::ErrorName;
+pub use crate::storm::Storm;
 
 /// Variables in which platforms say what is running, in the order in which they are asked.
 /// (Kamal, Heroku, Render, Cloud Run, Fly.)
@@ -48,6 +49,7 @@ pub struct Config {
     fallback_release: Option<String>,
     server_name: Option<String>,
     sample_rate: Option<f32>,
+    storm: Option<Storm>,
     debug: Option<bool>,
     bodies: Option<Bodies>,
     body_limit: Option<usize>,
@@ -98,6 +100,7 @@ impl Config {
             config.fallback_release = config.fallback_release.take().or(vars.text(platform)?);
         }
         config.sample_rate = vars.parse("SENTRY_SAMPLE_RATE", settings::rate)?;
+        config.storm = vars.parse("FAULTWIRE_STORM", settings::storm)?;
         config.debug = vars.parse("SENTRY_DEBUG", settings::boolean)?;
         config.bodies = vars.parse("FAULTWIRE_BODIES", settings::bodies)?;
         config.body_limit = vars.parse("FAULTWIRE_BODY_LIMIT", settings::body_limit)?;
@@ -154,6 +157,16 @@ impl Config {
         match settings::checked_rate(rate) {
             Ok(rate) => self.sample_rate = Some(rate),
             Err(why) => self.keep(ConfigError::new("SENTRY_SAMPLE_RATE", why)),
+        }
+        self
+    }
+
+    /// `FAULTWIRE_STORM`: how many failures of a kind are sent one by one, `30/60s` or `off`; see [`Storm`].
+    /// Default: 30 in 60 s.
+    pub fn storm(mut self, storm: Storm) -> Self {
+        match settings::checked_storm(storm) {
+            Ok(storm) => self.storm = Some(storm),
+            Err(why) => self.keep(ConfigError::new("FAULTWIRE_STORM", why)),
         }
         self
     }

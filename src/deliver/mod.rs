@@ -23,13 +23,14 @@ use ::sentry::types::Uuid;
 use ::sentry::{Client, Envelope};
 
 pub(crate) use self::hygiene::{mended_environment, mended_release};
-use self::queue::{Progress, Queue, Ticket};
+use self::queue::{Progress, Queue, Taken, Ticket};
 use self::sentry::{Destination, Outcome};
 pub(crate) use self::transport::SdkTransport;
-use crate::report::build;
+use crate::report::{build, decorate};
 use crate::reporter::{self, Reporter};
-use crate::sink::{Intake, Record, Watcher};
+use crate::sink::{Admission, Intake, Record, Watcher};
 use crate::stats::Counters;
+use crate::storm::{Example, Summary};
 
 const MAX_QUEUED: usize = 2_048;
 const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
@@ -46,6 +47,7 @@ pub(crate) struct Delivery {
     outbox: Queue<Outgoing>,
     progress: Arc<Progress>,
     counters: Arc<Counters>,
+    admission: Arc<Admission>,
     destination: Option<Destination>,
     /// The log tells about every event, not only about trouble.
     verbose: bool,
@@ -99,6 +101,7 @@ impl Delivery {
     pub(crate) fn new(
         destination: Option<Destination>,
         counters: Arc<Counters>,
+        admission: Arc<Admission>,
         verbose: bool,
         watchers: Vec<Arc<dyn Watcher>>,
     ) -> Arc<Self> {
@@ -107,6 +110,7 @@ impl Delivery {
             outbox: Queue::new(MAX_OUTBOX, MAX_OUTBOX_BYTES, |item: &Outgoing| item.payload.len()),
             progress: Arc::default(),
             counters,
+            admission,
             destination,
             verbose,
             watchers,
@@ -143,6 +147,9 @@ impl Delivery {
     pub(crate) fn flush(&self, timeout: Duration) -> bool {
         let now = Instant::now();
         let deadline = now.checked_add(timeout.min(LONGEST_FLUSH)).unwrap_or(now);
+        for summary in self.admission.storm.so_far() {
+            self.queue.put_extra(self.summary(summary));
+        }
         // Nothing comes of waiting when all that is left is held back for longer than that.
         let hopeless = |pending| self.outbox.held_beyond(deadline).is_some_and(|held| held == pending);
         self.progress.wait(deadline, hopeless)
@@ -153,7 +160,9 @@ impl Delivery {
         if self.closed.swap(true, Ordering::Relaxed) {
             return 0;
         }
-        let lost = u64::try_from(self.progress.pending()).unwrap_or(u64::MAX);
+        let unsaid = self.admission.storm.close();
+        self.counters.summaries.add(unsaid);
+        let lost = u64::try_from(self.progress.pending()).unwrap_or(u64::MAX).saturating_add(unsaid);
         self.counters.shutdown.add(lost);
         self.queue.close();
         self.outbox.close();
@@ -161,14 +170,25 @@ impl Delivery {
     }
 
     fn process(&self, builder: &Builder) {
-        while let Some(job) = self.queue.take() {
-            // What panics in here is the application's code: an error's destructor, an event processor.
-            if catch_unwind(AssertUnwindSafe(|| self.process_one(job, builder))).is_err() {
-                self.counters.by_hook.add(1);
-                say(
-                    || tracing::warn!(target: "faultwire", "an event was lost: the application's code panicked on it"),
-                );
+        loop {
+            match self.queue.take_until(self.admission.storm.next_end()) {
+                Taken::Item(job) => self.process_safely(job, builder),
+                Taken::Nothing => {}
+                Taken::Closed => return,
             }
+            for summary in self.admission.storm.ended() {
+                self.process_safely(self.summary(summary), builder);
+            }
+        }
+    }
+
+    fn process_safely(&self, job: Job, builder: &Builder) {
+        // What panics in here is the application's code: an error's destructor, an event processor.
+        if catch_unwind(AssertUnwindSafe(|| self.process_one(job, builder))).is_err() {
+            self.counters.by_hook.add(1);
+            say(
+                || tracing::warn!(target: "faultwire", "an event was lost: the application's code panicked on it"),
+            );
         }
     }
 
@@ -193,6 +213,22 @@ impl Delivery {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// A summary as what its example is: a record, or an event of the SDK.
+    fn summary(&self, summary: Summary) -> Job {
+        self.counters.summaries.add(1);
+        let (counts, ticket) = (summary.counts, self.progress.ticket());
+        match summary.example {
+            Example::Record(mut record) => {
+                record.stands_for = Some(Box::new(counts));
+                Job::Record(*record, ticket)
+            }
+            Example::Event(mut event) => {
+                decorate::counts(&mut event, &counts);
+                Job::Sdk(Box::new(Envelope::from(*event)), ticket)
             }
         }
     }

@@ -22,6 +22,15 @@ struct State<T> {
     closed: bool,
 }
 
+/// What came of waiting.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken<T> {
+    Item(T),
+    /// The time was over first.
+    Nothing,
+    Closed,
+}
+
 impl<T> Queue<T> {
     pub(crate) fn new(max_items: usize, max_weight: usize, weigh: fn(&T) -> usize) -> Self {
         let state = State { items: VecDeque::new(), weight: 0, held_until: None, closed: false };
@@ -40,6 +49,18 @@ impl<T> Queue<T> {
         drop(state);
         self.changed.notify_all();
         Ok(())
+    }
+
+    /// Adds an item whether there is room or not: for what is bounded where it comes from.
+    pub(crate) fn put_extra(&self, item: T) {
+        let weight = (self.weigh)(&item);
+        let mut state = self.state();
+        if !state.closed {
+            state.weight = state.weight.saturating_add(weight);
+            state.items.push_back(item);
+        }
+        drop(state);
+        self.changed.notify_all();
     }
 
     /// Adds an item as soon as there is room; gives it back when the queue is closed.
@@ -75,25 +96,38 @@ impl<T> Queue<T> {
 
     /// The next item, as soon as there is one. `None` when the queue is closed.
     pub(crate) fn take(&self) -> Option<T> {
+        match self.take_until(None) {
+            Taken::Item(item) => Some(item),
+            Taken::Nothing | Taken::Closed => None,
+        }
+    }
+
+    /// The next item, if there is one before `until`.
+    pub(crate) fn take_until(&self, until: Option<Instant>) -> Taken<T> {
         let mut state = self.state();
         loop {
             if state.closed {
-                return None;
+                return Taken::Closed;
             }
-            let held = state.held_until.and_then(|until| until.checked_duration_since(Instant::now()));
-            state = match held.filter(|held| !held.is_zero()) {
-                Some(held) => {
-                    self.changed.wait_timeout(state, held).unwrap_or_else(PoisonError::into_inner).0
+            let now = Instant::now();
+            let held = state.held_until.filter(|held| *held > now);
+            if held.is_none()
+                && let Some(item) = state.items.pop_front()
+            {
+                state.weight = state.weight.saturating_sub((self.weigh)(&item));
+                drop(state);
+                self.changed.notify_all();
+                return Taken::Item(item);
+            }
+            if until.is_some_and(|until| until <= now) {
+                return Taken::Nothing;
+            }
+            state = match [held, until].into_iter().flatten().min() {
+                Some(next) => {
+                    let nap = next.saturating_duration_since(now);
+                    self.changed.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner).0
                 }
-                None => match state.items.pop_front() {
-                    Some(item) => {
-                        state.weight = state.weight.saturating_sub((self.weigh)(&item));
-                        drop(state);
-                        self.changed.notify_all();
-                        return Some(item);
-                    }
-                    None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                },
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
@@ -219,6 +253,18 @@ mod tests {
         assert_eq!(queue.take(), Some(1));
         assert!(started.elapsed() >= Duration::from_millis(30));
         assert_eq!(queue.held_beyond(Instant::now()), None);
+    }
+
+    #[test]
+    fn waiting_ends_at_its_time() {
+        let queue = Queue::new(1, 10, |item: &usize| *item);
+        let until = Instant::now() + Duration::from_millis(20);
+        assert_eq!(queue.take_until(Some(until)), Taken::Nothing);
+        assert!(Instant::now() >= until);
+        queue.put_extra(1);
+        queue.put_extra(2);
+        assert_eq!(queue.take_until(Some(until)), Taken::Item(1), "what is there is given out at any time");
+        assert_eq!((queue.take(), queue.put(3)), (Some(2), Ok(())));
     }
 
     #[test]

@@ -96,6 +96,8 @@ pub(crate) struct Details {
     pub(crate) left_out: usize,
     pub(crate) fingerprint: Option<Vec<String>>,
     pub(crate) edit: Option<EditEvent>,
+    /// What the storm control made of the message, where that is known.
+    pub(crate) message_hash: Option<u64>,
 }
 
 impl Details {
@@ -118,6 +120,24 @@ impl Details {
             left_out: 0,
             fingerprint: None,
             edit: None,
+            message_hash: None,
+        }
+    }
+
+    /// What caused the failure, where nobody said it.
+    pub(crate) fn kind_or_default(&self, in_request: bool) -> Kind {
+        self.kind.unwrap_or(match &self.cause {
+            Cause::Panic(_) => Kind::Panic,
+            _ if in_request => Kind::Route,
+            _ => Kind::Other,
+        })
+    }
+
+    /// Where it happened.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        match &self.cause {
+            Cause::Panic(panic) => panic.location.as_ref(),
+            _ => self.location.as_ref(),
         }
     }
 }
@@ -184,6 +204,11 @@ pub(crate) enum Route {
     Method,
     /// Only the path is known; `around_router` when a router further in knows more than we do.
     Path { around_router: bool },
+}
+
+/// The path of the type without its generics: `shop::OrderError` of `shop::OrderError<alloc::string::String>`.
+pub(crate) fn without_generics(type_name: &str) -> &str {
+    type_name.split('<').next().unwrap_or(type_name)
 }
 
 /// At most `max` bytes of `text`, cut between two characters.

@@ -78,17 +78,14 @@ impl Said {
 }
 
 fn assemble(record: Record, settings: &Settings) -> (Event<'static>, Said) {
-    let Record { mut details, timestamp, mechanism, origin, status, context, facts, hub: _ } = record;
+    let Record { mut details, timestamp, mechanism, origin, status, context, facts, hub: _, stands_for } =
+        record;
     let mut facts = facts.as_deref().cloned().unwrap_or_default();
     facts.overlay(&mut details);
 
     let request = context.request();
     let transaction = request.map(RequestSnapshot::name);
-    let kind = details.kind.unwrap_or(match (&details.cause, request) {
-        (Cause::Panic(_), _) => Kind::Panic,
-        (_, Some(_)) => Kind::Route,
-        _ => Kind::Other,
-    });
+    let kind = details.kind_or_default(request.is_some());
 
     let mut event = Event {
         event_id: details.id.uuid(),
@@ -155,6 +152,9 @@ fn assemble(record: Record, settings: &Settings) -> (Event<'static>, Said) {
         None => decorate::level(Level::Error),
     };
     event.level = level;
+    if let Some(counts) = stands_for {
+        decorate::counts(&mut event, &counts);
+    }
     (event, Said { facts, level, level_is_set, fingerprint, default_fingerprint, edit })
 }
 

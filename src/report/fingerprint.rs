@@ -4,14 +4,13 @@
 //! them badly when ids are in it. So the fingerprint is ours: kind, type without generics, message without
 //! what varies, and the source file without line and column.
 
-use crate::record::{Kind, Place, normalise};
-use crate::report::chain;
+use crate::record::{Kind, Place, normalise, without_generics};
 
 /// The fingerprint of an error.
 pub(crate) fn of_error(kind: Kind, type_name: &str, message: &str, place: Option<&Place>) -> Vec<String> {
     let mut normal = String::with_capacity(message.len());
     normalise(message, |piece| normal.push_str(piece));
-    let mut parts = vec![kind.as_str().to_owned(), chain::without_generics(type_name).to_owned(), normal];
+    let mut parts = vec![kind.as_str().to_owned(), without_generics(type_name).to_owned(), normal];
     parts.extend(place.map(|place| portable_file(&place.file)));
     parts
 }

@@ -12,6 +12,7 @@ mod fingerprint;
 mod from;
 mod problem;
 pub(crate) mod response;
+pub(crate) mod submit;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,6 +27,7 @@ use sentry::protocol::Event;
 pub use crate::record::{Breadcrumb, EventId, Kind, Level};
 pub(crate) use problem::problem_json;
 
+use self::submit::{Failure, submit};
 use crate::context::{Context, current, put};
 use crate::record::{BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, User, short_text, to_value};
 use crate::reporter::{self, ErrorName};
@@ -227,31 +229,37 @@ impl Report {
 
 /// Sends what happened in the running request or task, or in no one's.
 fn send(details: Box<Details>, mechanism: Mechanism) {
-    let hub = Arc::new(Hub::new_from_top(Hub::current()));
-    send_from(None, details, mechanism, Some(hub));
+    send_from(None, details, mechanism, || Some(Arc::new(Hub::new_from_top(Hub::current()))));
 }
 
 /// The same for a panic's hook, which may run while the SDK's locks are held and so brings no hub.
 pub(crate) fn send_panic(origin: Origin, details: Box<Details>, mechanism: Mechanism) {
-    send_from(Some(origin), details, mechanism, None);
+    send_from(Some(origin), details, mechanism, || None);
 }
 
-fn send_from(origin: Option<Origin>, details: Box<Details>, mechanism: Mechanism, hub: Option<Arc<Hub>>) {
+fn send_from(
+    origin: Option<Origin>,
+    details: Box<Details>,
+    mechanism: Mechanism,
+    hub: impl FnOnce() -> Option<Arc<Hub>>,
+) {
     let mut context = current();
     if context.reporter().is_none() {
         let Some(reporter) = reporter::global() else { return };
         context = Context::for_process(reporter, Origin::Process);
     }
-    let Some(reporter) = context.reporter().cloned() else { return };
-    reporter.sink.accept(Record {
+    let Some(reporter) = context.reporter() else { return };
+    let failure = Failure { details, status: None, request: context.request(), has_answer: origin.is_none() };
+    submit(reporter, failure, |details| Record {
         details,
         timestamp: SystemTime::now(),
         mechanism,
         origin: origin.or(context.origin()).unwrap_or(Origin::Process),
         status: None,
         facts: context.facts(),
-        context,
-        hub,
+        context: context.clone(),
+        hub: hub(),
+        stands_for: None,
     });
 }
 

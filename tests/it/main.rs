@@ -21,5 +21,6 @@ mod layer;
 mod readme;
 mod report;
 mod servers;
+mod storm;
 mod support;
 mod tls;

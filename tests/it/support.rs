@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
+use faultwire::config::Storm;
 use faultwire::{Config, Guard};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -21,7 +22,7 @@ pub(crate) fn turn() -> Turn {
     Turn(TURN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Reporting that runs, and the server it reports to.
+/// Reporting that runs, and the server it reports to. Unless a test says otherwise, every failure is sent.
 pub(crate) struct Reporting {
     pub(crate) server: FakeServer,
     pub(crate) guard: Guard,
@@ -37,6 +38,7 @@ impl Reporting {
         let turn = turn();
         let server = FakeServer::start();
         let config = Config::new().dsn(server.dsn()).environment("test").release("shop@1.2.3");
+        let config = config.storm(Storm::Off);
         let guard = change(config).init().unwrap();
         Self { server, guard, _turn: turn }
     }
