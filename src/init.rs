@@ -91,7 +91,7 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     let shutdown_timeout = *shutdown_timeout;
     let inbox = open_inbox(&resolved, destination.as_ref())?;
     let watchers = inbox.iter().map(Inbox::watcher).collect();
-    let storm = storm::Control::new(resolved.storm);
+    let storm = storm::Control::new(settings.storm);
     let admission = Arc::new(Admission::new(Arc::clone(&counters), sample_rate, storm));
     let delivery =
         Delivery::new(destination, Arc::clone(&counters), Arc::clone(&admission), resolved.debug, watchers);

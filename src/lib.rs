@@ -6,6 +6,7 @@ mod context;
 mod record;
 mod reporter;
 mod sink;
+mod stacks;
 mod stats;
 mod storm;
 // What a failure is, and what of it is a secret.

@@ -8,11 +8,14 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use sentry::Hub;
 
 use crate::sink::Sink;
+use crate::stacks::{self, StackTraces};
 use crate::stats::Counters;
+use crate::storm::Storm;
 
 static LAST: RwLock<Option<Arc<Counters>>> = RwLock::new(None);
 static GLOBAL: RwLock<Option<Arc<Reporter>>> = RwLock::new(None);
@@ -30,6 +33,8 @@ pub(crate) struct Reporter {
 /// What the rest of the crate reads of the configuration.
 pub(crate) struct Settings {
     pub(crate) sample_rate: f32,
+    pub(crate) storm: Storm,
+    pub(crate) stack_traces: StackTraces,
     pub(crate) error_names: Vec<ErrorName>,
 }
 
@@ -92,6 +97,11 @@ pub(crate) fn global() -> Option<Arc<Reporter>> {
     GLOBAL.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// Whether there is one.
+pub(crate) fn is_enabled() -> bool {
+    ENABLED.load(Ordering::Relaxed)
+}
+
 /// The counters of the last `init`, also after its end.
 pub(crate) fn last_counters() -> Option<Arc<Counters>> {
     LAST.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -101,6 +111,8 @@ pub(crate) fn last_counters() -> Option<Arc<Counters>> {
 pub(crate) fn install(reporter: Arc<Reporter>) {
     *LAST.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&reporter.counters));
     let mut global = GLOBAL.write().unwrap_or_else(PoisonError::into_inner);
+    let Settings { stack_traces, storm, sample_rate, .. } = &reporter.settings;
+    stacks::configure(*stack_traces, storm.window(), *sample_rate);
     *global = Some(reporter);
     ENABLED.store(true, Ordering::Relaxed);
 }
@@ -110,6 +122,7 @@ pub(crate) fn uninstall(reporter: &Arc<Reporter>) {
     let mut global = GLOBAL.write().unwrap_or_else(PoisonError::into_inner);
     if global.as_ref().is_some_and(|current| Arc::ptr_eq(current, reporter)) {
         *global = None;
+        stacks::configure(StackTraces::Off, Duration::ZERO, 0.0);
         ENABLED.store(false, Ordering::Relaxed);
     }
 }

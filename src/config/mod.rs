@@ -20,6 +20,7 @@ pub(crate) use settings::Resolved;
 
 pub use crate::reporter::Bodies;
 use crate::reporter::ErrorName;
+pub use crate::stacks::StackTraces;
 pub use crate::storm::Storm;
 
 /// Variables in which platforms say what is running, in the order in which they are asked.
@@ -50,6 +51,7 @@ pub struct Config {
     server_name: Option<String>,
     sample_rate: Option<f32>,
     storm: Option<Storm>,
+    stack_traces: Option<StackTraces>,
     debug: Option<bool>,
     bodies: Option<Bodies>,
     body_limit: Option<usize>,
@@ -168,6 +170,13 @@ impl Config {
             Ok(storm) => self.storm = Some(storm),
             Err(why) => self.keep(ConfigError::new("FAULTWIRE_STORM", why)),
         }
+        self
+    }
+
+    /// Which reports bring their stack; see [`StackTraces`]. Panics always do. Default: the first of a kind at its
+    /// place in each window of the storm control.
+    pub fn stack_traces(mut self, which: StackTraces) -> Self {
+        self.stack_traces = Some(which);
         self
     }
 

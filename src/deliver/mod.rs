@@ -26,6 +26,7 @@ pub(crate) use self::hygiene::{mended_environment, mended_release};
 use self::queue::{Progress, Queue, Taken, Ticket};
 use self::sentry::{Destination, Outcome};
 pub(crate) use self::transport::SdkTransport;
+use crate::report::stack::Symbols;
 use crate::report::{build, decorate};
 use crate::reporter::{self, Reporter};
 use crate::sink::{Admission, Intake, Record, Watcher};
@@ -170,21 +171,23 @@ impl Delivery {
     }
 
     fn process(&self, builder: &Builder) {
+        let mut symbols = Symbols::default();
         loop {
-            match self.queue.take_until(self.admission.storm.next_end()) {
-                Taken::Item(job) => self.process_safely(job, builder),
-                Taken::Nothing => {}
+            let next = [self.admission.storm.next_end(), symbols.rests_at()].into_iter().flatten().min();
+            match self.queue.take_until(next) {
+                Taken::Item(job) => self.process_safely(job, builder, &mut symbols),
+                Taken::Nothing => symbols.rest(),
                 Taken::Closed => return,
             }
             for summary in self.admission.storm.ended() {
-                self.process_safely(self.summary(summary), builder);
+                self.process_safely(self.summary(summary), builder, &mut symbols);
             }
         }
     }
 
-    fn process_safely(&self, job: Job, builder: &Builder) {
+    fn process_safely(&self, job: Job, builder: &Builder, symbols: &mut Symbols) {
         // What panics in here is the application's code: an error's destructor, an event processor.
-        if catch_unwind(AssertUnwindSafe(|| self.process_one(job, builder))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| self.process_one(job, builder, symbols))).is_err() {
             self.counters.by_hook.add(1);
             say(
                 || tracing::warn!(target: "faultwire", "an event was lost: the application's code panicked on it"),
@@ -192,11 +195,11 @@ impl Delivery {
         }
     }
 
-    fn process_one(&self, job: Job, builder: &Builder) {
+    fn process_one(&self, job: Job, builder: &Builder, symbols: &mut Symbols) {
         match job {
             Job::Record(record, ticket) => {
                 let Some(reporter) = builder.reporter.upgrade() else { return };
-                match build::event(record, &reporter.settings, &builder.client) {
+                match build::event(record, &reporter.settings, &builder.client, symbols) {
                     Some(event) => self.hand_over(gate::event(event), ticket),
                     None => self.counters.by_hook.add(1),
                 }

@@ -24,6 +24,8 @@ pub(crate) use self::normalise::{normalise, normalise_path};
 pub use self::said::{Breadcrumb, User};
 pub(crate) use self::said::{MAX_SHORT, short_text, to_value, value_weight};
 
+use crate::stacks::Stack;
+
 /// Any error, boxed: what `?` and most of tower's middleware turn errors into.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -54,6 +56,7 @@ pub(crate) struct PanicInfo {
     pub(crate) message: String,
     pub(crate) location: Option<Place>,
     pub(crate) thread: Option<String>,
+    pub(crate) stack: Option<Stack>,
 }
 
 /// A place in the source.
@@ -80,6 +83,8 @@ pub(crate) struct Details {
     pub(crate) location: Option<Place>,
     /// The text of a backtrace that the error brought along.
     pub(crate) backtrace: Option<String>,
+    /// The stack where the report was made.
+    pub(crate) stack: Option<Stack>,
     /// The status and the text of the response that it becomes.
     pub(crate) answer: StatusCode,
     pub(crate) public: Option<String>,
@@ -107,6 +112,7 @@ impl Details {
             cause,
             location: None,
             backtrace: None,
+            stack: None,
             answer: StatusCode::INTERNAL_SERVER_ERROR,
             public: None,
             recorded: AtomicBool::new(false),

@@ -21,7 +21,7 @@ pub(crate) fn of_status(status: u16, transaction: &str) -> Vec<String> {
 }
 
 /// The file relative to its crate, so that two machines agree: `shop/src/orders.rs`, `src/main.rs`.
-fn portable_file(file: &str) -> String {
+pub(crate) fn portable_file(file: &str) -> String {
     let file = file.replace('\\', "/");
     for cache in ["/registry/src/", "/git/checkouts/"] {
         if let Some((_, inside)) = file.split_once(cache) {
@@ -32,12 +32,16 @@ fn portable_file(file: &str) -> String {
             };
         }
     }
-    match file.rfind("/src/") {
-        Some(at) if file.starts_with('/') || file.contains(":/") => {
-            file.get(at.saturating_add(1)..).unwrap_or(&file).to_owned()
-        }
-        _ => file,
+    let is_absolute = file.starts_with('/') || file.contains(":/");
+    if !is_absolute {
+        return file.strip_prefix("./").unwrap_or(&file).to_owned();
     }
+    let std = file.split_once("/library/").filter(|(root, _)| root.contains("/rust"));
+    let after = |folder: &str| file.rfind(folder).and_then(|at| file.get(at.saturating_add(1)..));
+    let in_crate = ["/src/", "/tests/", "/examples/", "/benches/"].into_iter().filter_map(after);
+    // The longest: `tests/it/src/mod.rs` is a test.
+    let in_crate = in_crate.max_by_key(|inside| inside.len());
+    std.map(|(_, inside)| inside).or(in_crate).unwrap_or(&file).to_owned()
 }
 
 fn without_version(krate: &str) -> &str {
@@ -55,6 +59,10 @@ mod tests {
     fn files_are_the_same_on_every_machine() {
         assert_eq!(portable_file("src/main.rs"), "src/main.rs");
         assert_eq!(portable_file("/home/ada/shop/src/main.rs"), "src/main.rs");
+        assert_eq!(portable_file("./src/main.rs"), "src/main.rs");
+        assert_eq!(portable_file("/home/ada/shop/tests/it/main.rs"), "tests/it/main.rs");
+        assert_eq!(portable_file("C:\\shop\\examples\\demo.rs"), "examples/demo.rs");
+        assert_eq!(portable_file("/rustc/0f1e/library/core/src/ops/function.rs"), "core/src/ops/function.rs");
         let cached = "/home/ada/.cargo/registry/src/index/sqlx-core-0.9.0/src/pool/mod.rs";
         assert_eq!(portable_file(cached), "sqlx-core/src/pool/mod.rs");
     }

@@ -4,7 +4,6 @@
 //! becomes the response of the request (the layer sends it if the status is 500 or above), it is sent by
 //! [`Report::send`], it is the `Err` of a service under the layer, or it is dropped, which is counted.
 
-mod backtrace;
 pub(crate) mod build;
 pub(crate) mod chain;
 pub(crate) mod decorate;
@@ -12,6 +11,7 @@ mod fingerprint;
 mod from;
 mod problem;
 pub(crate) mod response;
+pub(crate) mod stack;
 pub(crate) mod submit;
 
 use std::borrow::Cow;
@@ -32,6 +32,7 @@ use crate::context::{Context, current, put};
 use crate::record::{BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, User, short_text, to_value};
 use crate::reporter::{self, ErrorName};
 use crate::sink::Record;
+use crate::stacks;
 
 /// The name of the header that carries an event's id.
 pub(crate) const EVENT_ID_HEADER: http::HeaderName = http::HeaderName::from_static("x-event-id");
@@ -84,7 +85,9 @@ impl Report {
     }
 
     fn with_details(details: Details) -> Self {
-        Self(Some(Box::new(details)))
+        let mut details = Box::new(details);
+        stacks::take_for(&mut details);
+        Self(Some(details))
     }
 
     /// The id of the event: what the response's `x-event-id` will say.
@@ -206,6 +209,7 @@ impl Report {
             id: said.id,
             location: said.location.clone(),
             backtrace: said.backtrace.clone(),
+            stack: said.stack.clone(),
             kind: said.kind,
             level: said.level,
             critical: said.critical,

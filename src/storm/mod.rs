@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sentry::protocol::Event;
 
-pub(crate) use self::key::{Key, KeyOf};
+pub(crate) use self::key::{Key, KeyOf, message_of};
 use self::table::{Counted, Table};
 pub(crate) use self::table::{Offer, Verdict};
 use crate::context::Context;
@@ -57,7 +57,16 @@ pub enum Storm {
 impl Default for Storm {
     /// 30 in 60 s.
     fn default() -> Self {
-        Self::Limit { failures: 30, window: Duration::from_secs(60) }
+        Self::Limit { failures: 30, window: DEFAULT_WINDOW }
+    }
+}
+
+impl Storm {
+    pub(crate) fn window(self) -> Duration {
+        match self {
+            Self::Off => DEFAULT_WINDOW,
+            Self::Limit { window, .. } => window,
+        }
     }
 }
 
@@ -71,6 +80,7 @@ struct Limit {
 /// The process as a whole passes on so many times the limit in a window, and once more as many critical ones
 /// and panics: about what full tables would pass.
 const PROCESS: u32 = 1_000;
+const DEFAULT_WINDOW: Duration = Duration::from_secs(60);
 const SHARDS: usize = 16;
 const WINDOWS_PER_SHARD: usize = 64;
 /// So many windows may have ended before our thread looks.
