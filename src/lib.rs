@@ -6,7 +6,9 @@ mod context;
 mod record;
 mod reporter;
 mod sink;
+mod stacks;
 mod stats;
+mod storm;
 // What a failure is, and what of it is a secret.
 pub mod report;
 mod scrub;

@@ -9,9 +9,11 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Once;
 
+use crate::context::current;
 use crate::record::{Cause, Details, Mechanism, Origin, PanicInfo, Place, truncated};
 use crate::report;
 use crate::reporter;
+use crate::stacks;
 
 /// The payload of a panic, to go on unwinding with.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -49,7 +51,7 @@ pub(crate) fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, Caught> {
     let _guard = Guard::new();
     catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
         let info = seen().unwrap_or_else(|| {
-            Box::new(PanicInfo { message: message(&*payload), location: None, thread: None })
+            Box::new(PanicInfo { message: message(&*payload), location: None, thread: None, stack: None })
         });
         Caught { payload, info }
     })
@@ -84,7 +86,11 @@ impl Drop for Guard {
 
 /// What the hook does. Nothing in here may panic: that would abort the process.
 fn see(info: &PanicHookInfo<'_>) {
-    if reporter::is_own_thread() {
+    if reporter::is_ours() {
+        return;
+    }
+    let guarded = GUARDS.try_with(Cell::get).unwrap_or_default() > 0;
+    if !guarded && !reporter::is_enabled() && current().reporter().is_none() {
         return;
     }
     let thread = std::thread::current();
@@ -96,8 +102,8 @@ fn see(info: &PanicHookInfo<'_>) {
             column: at.column(),
         }),
         thread: thread.name().map(str::to_owned),
+        stack: Some(stacks::take()),
     });
-    let guarded = GUARDS.try_with(Cell::get).unwrap_or_default() > 0;
     if guarded {
         let kept = SEEN.try_with(|slot| slot.try_borrow_mut().map(|mut slot| *slot = Some(seen)));
         let _ = HAS_SEEN.try_with(|has| has.set(matches!(kept, Ok(Ok(())))));

@@ -5,13 +5,17 @@
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use sentry::Hub;
 
 use crate::sink::Sink;
+use crate::stacks::{self, StackTraces};
 use crate::stats::Counters;
+use crate::storm::Storm;
 
 static LAST: RwLock<Option<Arc<Counters>>> = RwLock::new(None);
 static GLOBAL: RwLock<Option<Arc<Reporter>>> = RwLock::new(None);
@@ -29,6 +33,8 @@ pub(crate) struct Reporter {
 /// What the rest of the crate reads of the configuration.
 pub(crate) struct Settings {
     pub(crate) sample_rate: f32,
+    pub(crate) storm: Storm,
+    pub(crate) stack_traces: StackTraces,
     pub(crate) error_names: Vec<ErrorName>,
     pub(crate) bodies: Bodies,
     /// How many bytes of a body are kept; 0 if none are shown.
@@ -58,6 +64,7 @@ pub(crate) struct ErrorName {
 
 thread_local! {
     static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
+    static SHIELDED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Marks this thread as one of ours: what panics on it is the application's code (an error's `Display`, a
@@ -66,8 +73,21 @@ pub(crate) fn own_this_thread() {
     OWN_THREAD.set(true);
 }
 
-pub(crate) fn is_own_thread() -> bool {
-    OWN_THREAD.try_with(Cell::get).unwrap_or_default()
+/// Runs code of the application that we call on its own thread: an error's `Display`, a layer of the log. A
+/// panic in it is caught and is no event. `None` after one, and inside of another call of this, so that what
+/// reports while it is printed comes to an end.
+pub(crate) fn shielded<T>(run: impl FnOnce() -> T) -> Option<T> {
+    if SHIELDED.try_with(|shielded| shielded.replace(true)).unwrap_or(true) {
+        return None;
+    }
+    let done = catch_unwind(AssertUnwindSafe(run));
+    let _ = SHIELDED.try_with(|shielded| shielded.set(false));
+    done.ok()
+}
+
+/// Whether a panic here is to be no event.
+pub(crate) fn is_ours() -> bool {
+    OWN_THREAD.try_with(Cell::get).unwrap_or_default() || SHIELDED.try_with(Cell::get).unwrap_or_default()
 }
 
 /// The reporter of the last `init`, as long as its guard lives.
@@ -79,6 +99,11 @@ pub(crate) fn global() -> Option<Arc<Reporter>> {
     GLOBAL.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// Whether there is one.
+pub(crate) fn is_enabled() -> bool {
+    ENABLED.load(Ordering::Relaxed)
+}
+
 /// The counters of the last `init`, also after its end.
 pub(crate) fn last_counters() -> Option<Arc<Counters>> {
     LAST.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -88,6 +113,8 @@ pub(crate) fn last_counters() -> Option<Arc<Counters>> {
 pub(crate) fn install(reporter: Arc<Reporter>) {
     *LAST.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&reporter.counters));
     let mut global = GLOBAL.write().unwrap_or_else(PoisonError::into_inner);
+    let Settings { stack_traces, storm, sample_rate, .. } = &reporter.settings;
+    stacks::configure(*stack_traces, storm.window(), *sample_rate);
     *global = Some(reporter);
     ENABLED.store(true, Ordering::Relaxed);
 }
@@ -97,6 +124,7 @@ pub(crate) fn uninstall(reporter: &Arc<Reporter>) {
     let mut global = GLOBAL.write().unwrap_or_else(PoisonError::into_inner);
     if global.as_ref().is_some_and(|current| Arc::ptr_eq(current, reporter)) {
         *global = None;
+        stacks::configure(StackTraces::Off, Duration::ZERO, 0.0);
         ENABLED.store(false, Ordering::Relaxed);
     }
 }

@@ -11,6 +11,7 @@ use http::StatusCode;
 use crate::context::{Context, Facts};
 use crate::record::{Details, EventId, KeptBody, Mechanism, Origin, value_weight};
 use crate::stats::Counters;
+use crate::storm::{self, Counts, Example, Key, Offer, Verdict};
 
 /// One failure, on its way from the failing thread to ours.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Record {
     pub(crate) body: Option<Box<KeptBody>>,
     /// The hub that the failure happened under: its scope is the SDK's share of the context.
     pub(crate) hub: Option<Arc<sentry::Hub>>,
+    /// What this failure stands for at the end of a storm's window.
+    pub(crate) stands_for: Option<Box<Counts>>,
 }
 
 impl Record {
@@ -53,37 +56,65 @@ pub(crate) trait Watcher: Send + Sync {
     fn passed(&self, kind: &'static str, payload: &[u8]);
 }
 
+/// Whether a failure is delivered, counted or left out, before anything is built for it.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    counters: Arc<Counters>,
+    sample_rate: f32,
+    pub(crate) storm: storm::Control,
+}
+
+impl Admission {
+    pub(crate) fn new(counters: Arc<Counters>, sample_rate: f32, storm: storm::Control) -> Self {
+        Self { counters, sample_rate, storm }
+    }
+
+    /// Counts a failure and decides. `None` when sampling leaves it out. `offer` is made only if it is needed:
+    /// it prints the error.
+    pub(crate) fn admit<'a>(&self, id: EventId, offer: impl FnOnce() -> Offer<'a>) -> Option<(Verdict, Key)> {
+        self.counters.captured.add(1);
+        if id.fraction() >= f64::from(self.sample_rate) {
+            self.counters.sampled.add(1);
+            return None;
+        }
+        if !self.storm.is_on() {
+            return Some((Verdict::Passes, Key::default()));
+        }
+        let offer = offer();
+        let verdict = self.storm.offer(&offer);
+        if verdict != Verdict::Passes {
+            self.counters.suppressed.add(1);
+        }
+        Some((verdict, offer.key))
+    }
+}
+
 pub(crate) struct Sink {
     intake: Arc<dyn Intake>,
     counters: Arc<Counters>,
-    sample_rate: f32,
+    pub(crate) admission: Arc<Admission>,
 }
 
 impl Sink {
-    pub(crate) fn new(intake: Arc<dyn Intake>, counters: Arc<Counters>, sample_rate: f32) -> Self {
-        Self { intake, counters, sample_rate }
+    pub(crate) fn new(intake: Arc<dyn Intake>, counters: Arc<Counters>, admission: Arc<Admission>) -> Self {
+        Self { intake, counters, admission }
     }
 
-    /// Counts a failure and says whether it is to be delivered, before anything is built for it.
-    pub(crate) fn admit(&self, id: EventId) -> bool {
-        self.counters.captured.add(1);
-        let admitted = id.fraction() < f64::from(self.sample_rate);
-        if !admitted {
-            self.counters.sampled.add(1);
-        }
-        admitted
-    }
-
-    /// Takes a failure. It is delivered, or counted with the reason why not.
+    /// Takes a failure that was admitted. It is delivered, or counted with the reason why not.
     pub(crate) fn accept(&self, record: Record) {
-        if self.admit(record.details.id) && !self.intake.put(record) {
+        if !self.intake.put(record) {
             self.counters.queue_full.add(1);
         }
+    }
+
+    /// Takes the one that stands for those that are counted.
+    pub(crate) fn keep(&self, key: Key, record: Record) {
+        self.admission.storm.keep(key, Example::Record(Box::new(record)));
     }
 }
 
 impl fmt::Debug for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sink").field("sample_rate", &self.sample_rate).finish_non_exhaustive()
+        f.debug_struct("Sink").field("admission", &self.admission).finish_non_exhaustive()
     }
 }

@@ -24,6 +24,8 @@ pub(crate) use settings::{Resolved, ResolvedDestination};
 pub use crate::reporter::Bodies;
 use crate::reporter::ErrorName;
 use crate::scrub::Rules;
+pub use crate::stacks::StackTraces;
+pub use crate::storm::Storm;
 
 /// Variables in which platforms say what is running, in the order in which they are asked.
 /// (Kamal, Heroku, Render, Cloud Run, Fly.)
@@ -54,6 +56,8 @@ pub struct Config {
     fallback_release: Option<String>,
     server_name: Option<String>,
     sample_rate: Option<f32>,
+    storm: Option<Storm>,
+    stack_traces: Option<StackTraces>,
     debug: Option<bool>,
     bodies: Option<Bodies>,
     body_limit: Option<usize>,
@@ -109,6 +113,7 @@ impl Config {
             config.fallback_release = config.fallback_release.take().or(vars.text(platform)?);
         }
         config.sample_rate = vars.parse("SENTRY_SAMPLE_RATE", settings::rate)?;
+        config.storm = vars.parse("FAULTWIRE_STORM", settings::storm)?;
         config.debug = vars.parse("SENTRY_DEBUG", settings::boolean)?;
         config.bodies = vars.parse("FAULTWIRE_BODIES", settings::bodies)?;
         config.body_limit = vars.parse("FAULTWIRE_BODY_LIMIT", settings::body_limit)?;
@@ -204,6 +209,23 @@ impl Config {
             Ok(rate) => self.sample_rate = Some(rate),
             Err(why) => self.keep(ConfigError::new("SENTRY_SAMPLE_RATE", why)),
         }
+        self
+    }
+
+    /// `FAULTWIRE_STORM`: how many failures of a kind are sent one by one, `30/60s` or `off`; see [`Storm`].
+    /// Default: 30 in 60 s.
+    pub fn storm(mut self, storm: Storm) -> Self {
+        match settings::checked_storm(storm) {
+            Ok(storm) => self.storm = Some(storm),
+            Err(why) => self.keep(ConfigError::new("FAULTWIRE_STORM", why)),
+        }
+        self
+    }
+
+    /// Which reports bring their stack; see [`StackTraces`]. Panics always do. Default: the first of a kind at its
+    /// place in each window of the storm control.
+    pub fn stack_traces(mut self, which: StackTraces) -> Self {
+        self.stack_traces = Some(which);
         self
     }
 

@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sentry::types::{Dsn, ParseDsnError};
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
-use super::{Bodies, ClientOptionsFn, Config, ConfigError, Destination, scrubbing};
+use super::{Bodies, ClientOptionsFn, Config, ConfigError, Destination, Storm, scrubbing};
 use crate::deliver::spool::DEFAULT_MAX_BYTES;
 use crate::deliver::{Filter, mended_environment, mended_release};
 use crate::reporter::Settings;
@@ -25,6 +26,8 @@ const DEFAULT_DESTINATION: &str = "default";
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// Less than this holds not even one event of the largest kind.
 const MIN_SPOOL_BYTES: u64 = 1024 * 1024;
+const MAX_STORM_FAILURES: u32 = 1_000_000;
+const STORM_WINDOWS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60 * 60);
 /// A file with a DSN or certificates that is larger than this is something else.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
@@ -117,6 +120,8 @@ impl Config {
             scrubber,
             settings: Settings {
                 sample_rate: self.sample_rate.unwrap_or(1.0),
+                storm: self.storm.unwrap_or_default(),
+                stack_traces: self.stack_traces.unwrap_or_default(),
                 error_names: self.error_names,
                 bodies,
                 body_limit,
@@ -227,6 +232,28 @@ pub(super) fn rate(text: &str) -> Result<f32, String> {
 
 pub(super) fn checked_rate(rate: f32) -> Result<f32, String> {
     if (0.0..=1.0).contains(&rate) { Ok(rate) } else { Err(format!("{rate} is not between 0.0 and 1.0")) }
+}
+
+pub(super) fn storm(text: &str) -> Result<Storm, String> {
+    if text.eq_ignore_ascii_case("off") {
+        return Ok(Storm::Off);
+    }
+    let wrong = || format!("{} is neither off nor such as 30/60s", shown(text));
+    let (failures, window) = text.split_once('/').ok_or_else(wrong)?;
+    let failures = failures.trim().parse().map_err(|_| wrong())?;
+    checked_storm(Storm::Limit { failures, window: seconds(window.trim()).map_err(|_| wrong())? })
+}
+
+pub(super) fn checked_storm(storm: Storm) -> Result<Storm, String> {
+    match storm {
+        Storm::Limit { failures, .. } if !(1..=MAX_STORM_FAILURES).contains(&failures) => {
+            Err(format!("{failures} failures are not between 1 and {MAX_STORM_FAILURES}"))
+        }
+        Storm::Limit { window, .. } if !STORM_WINDOWS.contains(&window) => {
+            Err(format!("a window of {window:?} is not between 0.1 s and one hour"))
+        }
+        storm => Ok(storm),
+    }
 }
 
 pub(super) fn bodies(text: &str) -> Result<Bodies, String> {

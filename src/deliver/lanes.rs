@@ -76,10 +76,15 @@ impl<T> Lanes<T> {
             let Some(placed) = lower.find_map(|(_, sides)| sides.remove_oldest()) else { break };
             shed.push(placed.item);
         }
+        self.push_extra(lane, weight, item);
+        Ok(shed)
+    }
+
+    /// Adds an item whether there is room or not.
+    pub(super) fn push_extra(&mut self, lane: Lane, weight: usize, item: T) {
         self.next_seq = self.next_seq.wrapping_add(1);
         let placed = Placed { item, lane, weight, seq: self.next_seq };
         self.of(lane).insert(Side::Fresh, usize::MAX, placed);
-        Ok(shed)
     }
 
     /// The first item of the highest lane that is allowed to go.

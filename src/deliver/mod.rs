@@ -43,15 +43,17 @@ use self::labels::Labels;
 use self::lanes::Lane;
 use self::limits::Category;
 use self::progress::{Progress, Ticket};
-use self::queue::Queue;
+use self::queue::{Queue, Taken};
 use self::reports::{Discards, Tally, Why};
 pub(crate) use self::transport::SdkTransport;
 use self::watch::{Bell, Watch};
-use crate::report::build;
+use crate::report::stack::Symbols;
+use crate::report::{build, decorate};
 use crate::reporter::{self, Reporter};
 use crate::scrub::scrubber;
-use crate::sink::{Intake, Record, Watcher};
+use crate::sink::{Admission, Intake, Record, Watcher};
 use crate::stats::{Counters, Reason};
+use crate::storm::{Example, Summary};
 
 const MAX_QUEUED: usize = 2_048;
 const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
@@ -66,6 +68,7 @@ pub(crate) struct Delivery {
     progress: Arc<Progress>,
     counters: Arc<Counters>,
     destinations: Vec<Arc<Destination>>,
+    admission: Arc<Admission>,
     /// The log tells about every event, not only about trouble.
     verbose: bool,
     watchers: Vec<Arc<dyn Watcher>>,
@@ -94,6 +97,13 @@ impl Job {
                 EnvelopeItem::Attachment(attachment) => weight.saturating_add(attachment.buffer.len()),
                 _ => weight,
             }),
+        }
+    }
+
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Record(record, _) => labels::lane_of_record(record),
+            Self::Sdk(envelope, _) => labels::lane_of_envelope(envelope),
         }
     }
 
@@ -139,6 +149,7 @@ impl Delivery {
     pub(crate) fn new(
         destinations: Vec<Destination>,
         counters: Arc<Counters>,
+        admission: Arc<Admission>,
         verbose: bool,
         watchers: Vec<Arc<dyn Watcher>>,
     ) -> Arc<Self> {
@@ -147,6 +158,7 @@ impl Delivery {
             progress: Progress::new(Arc::clone(&counters)),
             counters,
             destinations: destinations.into_iter().map(Arc::new).collect(),
+            admission,
             verbose,
             watchers,
             discards: Discards::default(),
@@ -177,6 +189,10 @@ impl Delivery {
     pub(crate) fn flush(&self, timeout: Duration) -> bool {
         let now = Instant::now();
         let deadline = now.checked_add(timeout.min(LONGEST_FLUSH)).unwrap_or(now);
+        for summary in self.admission.storm.so_far() {
+            let job = self.summary(summary);
+            self.queue.put_extra(job.lane(), job.weight(), job);
+        }
         self.destinations.iter().for_each(|destination| destination.hurry(deadline));
         // Nothing comes of waiting when all that is left is held back for longer than that.
         let stuck = || self.destinations.iter().map(|destination| destination.stuck_until(deadline)).sum();
@@ -188,6 +204,9 @@ impl Delivery {
 
     /// Ends delivery. What no server has accepted is counted as lost.
     pub(crate) fn close(&self) {
+        let unsaid = self.admission.storm.close();
+        self.counters.summaries.add(unsaid);
+        self.counters.shutdown.add(unsaid);
         // In this order: what a server accepts from here on is counted by nobody, and what waits is on its way
         // until it was counted.
         let waiting: Vec<_> = self.destinations.iter().map(|destination| destination.close()).collect();
@@ -254,22 +273,35 @@ impl Delivery {
     }
 
     fn process(&self, builder: &Builder) {
-        while let Some(job) = self.queue.take() {
-            // What panics in here is the application's code: an error's destructor, an event processor.
-            // Its ticket counts it.
-            if catch_unwind(AssertUnwindSafe(|| self.process_one(job, builder))).is_err() {
-                say(
-                    || tracing::warn!(target: "faultwire", "an event was lost: the application's code panicked on it"),
-                );
+        let mut symbols = Symbols::default();
+        loop {
+            let next = [self.admission.storm.next_end(), symbols.rests_at()].into_iter().flatten().min();
+            match self.queue.take_until(next) {
+                Taken::Item(job) => self.process_safely(job, builder, &mut symbols),
+                Taken::Nothing => symbols.rest(),
+                Taken::Closed => return,
+            }
+            for summary in self.admission.storm.ended() {
+                self.process_safely(self.summary(summary), builder, &mut symbols);
             }
         }
     }
 
-    fn process_one(&self, job: Job, builder: &Builder) {
+    fn process_safely(&self, job: Job, builder: &Builder, symbols: &mut Symbols) {
+        // What panics in here is the application's code: an error's destructor, an event processor.
+        // Its ticket counts it.
+        if catch_unwind(AssertUnwindSafe(|| self.process_one(job, builder, symbols))).is_err() {
+            say(
+                || tracing::warn!(target: "faultwire", "an event was lost: the application's code panicked on it"),
+            );
+        }
+    }
+
+    fn process_one(&self, job: Job, builder: &Builder, symbols: &mut Symbols) {
         match job {
             Job::Record(record, ticket) => {
                 let Some(reporter) = builder.reporter.upgrade() else { return };
-                match build::event(record, &reporter.settings, &builder.client) {
+                match build::event(record, &reporter.settings, &builder.client, symbols) {
                     Some(event) => {
                         let labels = Labels::of_event(&event);
                         self.hand_over(gate::event(event, &scrubber()), &labels, ticket);
@@ -289,6 +321,22 @@ impl Delivery {
                         None => self.counters.unsupported.add(1),
                     }
                 }
+            }
+        }
+    }
+
+    /// A summary as what its example is: a record, or an event of the SDK.
+    fn summary(&self, summary: Summary) -> Job {
+        self.counters.summaries.add(1);
+        let (counts, ticket) = (summary.counts, self.progress.ticket());
+        match summary.example {
+            Example::Record(mut record) => {
+                record.stands_for = Some(Box::new(counts));
+                Job::Record(*record, ticket)
+            }
+            Example::Event(mut event) => {
+                decorate::counts(&mut event, &counts);
+                Job::Sdk(Box::new(Envelope::from(*event)), ticket)
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::lanes::{Lane, Lanes, Side};
 
@@ -17,6 +18,15 @@ struct State<T> {
     /// Somebody waits: waking costs a call of the system, which callers are spared otherwise.
     awaited: bool,
     closed: bool,
+}
+
+/// What came of waiting.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken<T> {
+    Item(T),
+    /// The time was over first.
+    Nothing,
+    Closed,
 }
 
 impl<T> Queue<T> {
@@ -40,17 +50,36 @@ impl<T> Queue<T> {
         Ok(shed)
     }
 
-    /// The next item, as soon as there is one. `None` when the queue is closed.
-    pub(super) fn take(&self) -> Option<T> {
+    /// Adds an item whether there is room or not: for what is bounded where it comes from.
+    pub(super) fn put_extra(&self, lane: Lane, weight: usize, item: T) {
         let mut state = self.state();
-        while !state.closed {
+        if !state.closed {
+            state.lanes.push_extra(lane, weight, item);
+        }
+        let awaited = std::mem::take(&mut state.awaited);
+        drop(state);
+        if awaited {
+            self.changed.notify_one();
+        }
+    }
+
+    /// The next item, as soon as there is one, or what came first: the end of the queue, or `until`.
+    pub(super) fn take_until(&self, until: Option<Instant>) -> Taken<T> {
+        let mut state = self.state();
+        loop {
+            if state.closed {
+                return Taken::Closed;
+            }
             if let Some(placed) = state.lanes.take(Side::Fresh, |_| true) {
-                return Some(placed.item);
+                return Taken::Item(placed.item);
             }
             state.awaited = true;
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return Taken::Nothing,
+                Some(nap) => self.changed.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
-        None
     }
 
     /// Takes no more, gives out no more, and returns what was in it.
@@ -84,8 +113,20 @@ mod tests {
         assert_eq!(queue.put(Lane::Errors, 4, 4), Ok(vec![]));
         assert_eq!(queue.put(Lane::Errors, 7, 7), Err(7), "too heavy beside the other");
         assert_eq!(queue.put(Lane::Urgent, 1, 1), Ok(vec![]));
-        assert_eq!(queue.take(), Some(1));
+        assert_eq!(queue.take_until(None), Taken::Item(1));
         assert_eq!(queue.close(), [4]);
-        assert_eq!((queue.take(), queue.put(Lane::Urgent, 1, 1)), (None, Err(1)));
+        assert_eq!((queue.take_until(None), queue.put(Lane::Urgent, 1, 1)), (Taken::Closed, Err(1)));
+    }
+
+    #[test]
+    fn waiting_ends_at_its_time() {
+        let queue = Queue::new(1, 10);
+        let until = Instant::now() + Duration::from_millis(20);
+        assert_eq!(queue.take_until(Some(until)), Taken::Nothing);
+        assert!(Instant::now() >= until);
+        queue.put_extra(Lane::Errors, 1, 1);
+        queue.put_extra(Lane::Errors, 1, 2);
+        assert_eq!(queue.take_until(Some(until)), Taken::Item(1), "what is there is given out at any time");
+        assert_eq!((queue.take_until(None), queue.put(Lane::Errors, 1, 3)), (Taken::Item(2), Ok(vec![])));
     }
 }

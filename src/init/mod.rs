@@ -23,8 +23,9 @@ use crate::panics;
 use crate::report::decorate;
 use crate::reporter::{self, Reporter, Settings};
 use crate::scrub;
-use crate::sink::{Intake, Sink};
+use crate::sink::{Admission, Intake, Sink};
 use crate::stats::{Counters, DestinationCounters, Stats};
+use crate::storm;
 
 /// Without a DSN the SDK would keep its events to itself; nothing is ever sent there.
 const NOWHERE: &str = "http://unset@localhost/0";
@@ -111,9 +112,18 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
         };
         Destination::new(terms, server, own, Arc::clone(&counters))
     });
-    let delivery = Delivery::new(destinations.collect(), Arc::clone(&counters), resolved.debug, watchers);
-    let sink = Sink::new(Arc::clone(&delivery) as Arc<dyn Intake>, Arc::clone(&counters), sample_rate);
-    let transport = Arc::new(SdkTransport::new(Arc::clone(&delivery), sample_rate));
+    let storm = storm::Control::new(settings.storm);
+    let admission = Arc::new(Admission::new(Arc::clone(&counters), sample_rate, storm));
+    let delivery = Delivery::new(
+        destinations.collect(),
+        Arc::clone(&counters),
+        Arc::clone(&admission),
+        resolved.debug,
+        watchers,
+    );
+    let intake = Arc::clone(&delivery) as Arc<dyn Intake>;
+    let sink = Sink::new(intake, Arc::clone(&counters), Arc::clone(&admission));
+    let transport = Arc::new(SdkTransport::new(Arc::clone(&delivery), admission));
     let (options, settings) = client_options(resolved, transport);
     let client = Arc::new(Client::with_options(options));
     let reporter = Arc::new(Reporter { settings, sink, counters, hub: Hub::main() });

@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::panics::{self, Caught};
 use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, PanicInfo, RequestSnapshot};
 use crate::report::response::take_travelling;
+use crate::report::submit::{Failure, submit};
 use crate::report::{EVENT_ID_HEADER, Report, chain, problem_json};
 use crate::reporter::ErrorName;
 use crate::scrub::scrub_text;
@@ -106,7 +107,8 @@ impl Active {
         if self.reported || self.ignores(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)) {
             return false;
         }
-        reporter.sink.accept(Record {
+        let failure = Failure { details, status, request: self.context.request(), has_answer: true };
+        submit(reporter, failure, |details| Record {
             details,
             timestamp: SystemTime::now(),
             mechanism,
@@ -116,6 +118,7 @@ impl Active {
             body: self.context.take_body(),
             context: self.context.clone(),
             hub: Some(self.hub.clone()),
+            stands_for: None,
         });
         self.reported = true;
         true

@@ -5,6 +5,8 @@
 mod body;
 mod head;
 mod labels;
+mod normalise;
+mod route;
 mod said;
 
 use std::borrow::Cow;
@@ -20,8 +22,11 @@ pub(crate) use self::body::{KeptBody, MAX_BODY_TEXT};
 pub(crate) use self::head::{Headers, is_shown_header};
 pub(crate) use self::labels::Origin;
 pub use self::labels::{EventId, Kind, Level};
+pub(crate) use self::normalise::{normalise, normalise_path};
 pub use self::said::{Breadcrumb, User};
 pub(crate) use self::said::{MAX_SHORT, short_text, to_value, value_weight};
+
+use crate::stacks::Stack;
 
 /// Any error, boxed: what `?` and most of tower's middleware turn errors into.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -53,6 +58,7 @@ pub(crate) struct PanicInfo {
     pub(crate) message: String,
     pub(crate) location: Option<Place>,
     pub(crate) thread: Option<String>,
+    pub(crate) stack: Option<Stack>,
 }
 
 /// A place in the source.
@@ -79,6 +85,8 @@ pub(crate) struct Details {
     pub(crate) location: Option<Place>,
     /// The text of a backtrace that the error brought along.
     pub(crate) backtrace: Option<String>,
+    /// The stack where the report was made.
+    pub(crate) stack: Option<Stack>,
     /// The status and the text of the response that it becomes.
     pub(crate) answer: StatusCode,
     pub(crate) public: Option<String>,
@@ -95,6 +103,8 @@ pub(crate) struct Details {
     pub(crate) left_out: usize,
     pub(crate) fingerprint: Option<Vec<String>>,
     pub(crate) edit: Option<EditEvent>,
+    /// What the storm control made of the message, where that is known.
+    pub(crate) message_hash: Option<u64>,
 }
 
 impl Details {
@@ -104,6 +114,7 @@ impl Details {
             cause,
             location: None,
             backtrace: None,
+            stack: None,
             answer: StatusCode::INTERNAL_SERVER_ERROR,
             public: None,
             recorded: AtomicBool::new(false),
@@ -117,6 +128,24 @@ impl Details {
             left_out: 0,
             fingerprint: None,
             edit: None,
+            message_hash: None,
+        }
+    }
+
+    /// What caused the failure, where nobody said it.
+    pub(crate) fn kind_or_default(&self, in_request: bool) -> Kind {
+        self.kind.unwrap_or(match &self.cause {
+            Cause::Panic(_) => Kind::Panic,
+            _ if in_request => Kind::Route,
+            _ => Kind::Other,
+        })
+    }
+
+    /// Where it happened.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        match &self.cause {
+            Cause::Panic(panic) => panic.location.as_ref(),
+            _ => self.location.as_ref(),
         }
     }
 }
@@ -183,6 +212,11 @@ pub(crate) enum Route {
     Method,
     /// Only the path is known; `around_router` when a router further in knows more than we do.
     Path { around_router: bool },
+}
+
+/// The path of the type without its generics: `shop::OrderError` of `shop::OrderError<alloc::string::String>`.
+pub(crate) fn without_generics(type_name: &str) -> &str {
+    type_name.split('<').next().unwrap_or(type_name)
 }
 
 /// At most `max` bytes of `text`, cut between two characters.

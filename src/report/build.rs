@@ -2,12 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use sentry::protocol::{ClientSdkInfo, Event, Exception, Frame, Mechanism, ResponseContext, Stacktrace};
-use sentry::{Client, Hub};
+use sentry::protocol::{ClientSdkInfo, Event, Exception, Mechanism, ResponseContext};
+use sentry::{Client, ClientOptions, Hub};
 
 use crate::context::Facts;
-use crate::record::{Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place};
-use crate::report::{backtrace, chain, decorate, fingerprint};
+use crate::record::{Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot};
+use crate::report::stack::{self, Symbols};
+use crate::report::{chain, decorate, fingerprint};
 use crate::reporter::Settings;
 use crate::sink::Record;
 
@@ -17,9 +18,14 @@ pub(crate) const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Builds the event and runs it through the SDK: scope, integrations, the application's `before_send`.
 /// `None` when one of those drops it.
-pub(crate) fn event(record: Record, settings: &Settings, client: &Client) -> Option<Event<'static>> {
+pub(crate) fn event(
+    record: Record,
+    settings: &Settings,
+    client: &Client,
+    symbols: &mut Symbols,
+) -> Option<Event<'static>> {
     let hub = record.hub.clone();
-    let (event, said) = assemble(record, settings);
+    let (event, said) = assemble(record, settings, client.options(), symbols);
     // The SDK shows a scope to its writers only, so the copy of the hub is written to: the request's own may
     // still be in use by a task that outlives it.
     let copy_of_scope = |hub| Hub::new_from_top(hub).configure_scope(|scope| scope.clone());
@@ -77,18 +83,30 @@ impl Said {
     }
 }
 
-fn assemble(record: Record, settings: &Settings) -> (Event<'static>, Said) {
-    let Record { mut details, timestamp, mechanism, origin, status, context, facts, body, hub: _ } = record;
+fn assemble(
+    record: Record,
+    settings: &Settings,
+    options: &ClientOptions,
+    symbols: &mut Symbols,
+) -> (Event<'static>, Said) {
+    let Record {
+        mut details,
+        timestamp,
+        mechanism,
+        origin,
+        status,
+        context,
+        facts,
+        body,
+        hub: _,
+        stands_for,
+    } = record;
     let mut facts = facts.as_deref().cloned().unwrap_or_default();
     facts.overlay(&mut details);
 
     let request = context.request();
-    let transaction = request.map(decorate::transaction);
-    let kind = details.kind.unwrap_or(match (&details.cause, request) {
-        (Cause::Panic(_), _) => Kind::Panic,
-        (_, Some(_)) => Kind::Route,
-        _ => Kind::Other,
-    });
+    let transaction = request.map(RequestSnapshot::name);
+    let kind = details.kind_or_default(request.is_some());
 
     let mut event = Event {
         event_id: details.id.uuid(),
@@ -117,9 +135,12 @@ fn assemble(record: Record, settings: &Settings) -> (Event<'static>, Said) {
         event.tags.insert("thread.name".to_owned(), thread.clone());
     }
     let panicked = matches!(details.cause, Cause::Panic(_));
-    let place = details.location.take();
+    let place = details.place().cloned();
     let (level_said, critical) = (details.level, details.critical);
-    let Details { cause, fingerprint, edit, backtrace: caught, .. } = *details;
+    let Details { mut cause, fingerprint, edit, backtrace: caught, mut stack, .. } = *details;
+    if let Cause::Panic(panic) = &mut cause {
+        stack = panic.stack.take();
+    }
     let (values, default_fingerprint) = match cause {
         Cause::Error { error, type_name } => {
             let links = chain::links(&*error, Some(type_name), &settings.error_names);
@@ -139,9 +160,9 @@ fn assemble(record: Record, settings: &Settings) -> (Event<'static>, Said) {
             handled: Some(mechanism.handled),
             ..Default::default()
         });
-        let caught = caught.as_deref().and_then(backtrace::parse);
-        let stack = caught.or(outermost.stacktrace.take());
-        outermost.stacktrace = stack.or_else(|| place.as_ref().map(one_frame));
+        let caught = caught.as_deref().and_then(|text| stack::of_text(text, options));
+        let taken = || stack::of_addresses(&stack?, symbols, place.as_ref(), options);
+        outermost.stacktrace = caught.or_else(taken).or_else(|| place.as_ref().map(stack::of_place));
     }
     if let Some(request) = request {
         decorate::request(&mut event, request, body.as_deref());
@@ -155,6 +176,9 @@ fn assemble(record: Record, settings: &Settings) -> (Event<'static>, Said) {
         None => decorate::level(Level::Error),
     };
     event.level = level;
+    if let Some(counts) = stands_for {
+        decorate::counts(&mut event, &counts);
+    }
     (event, Said { facts, level, level_is_set, fingerprint, default_fingerprint, edit })
 }
 
@@ -178,12 +202,7 @@ fn from_links(links: Vec<Link>, kind: Kind, place: Option<&Place>) -> (Vec<Excep
 
 fn from_panic(panic: PanicInfo, kind: Kind) -> (Vec<Exception>, Vec<String>) {
     let fingerprint = fingerprint::of_error(kind, "panic", &panic.message, panic.location.as_ref());
-    let exception = Exception {
-        ty: "panic".to_owned(),
-        value: Some(panic.message),
-        stacktrace: panic.location.as_ref().map(one_frame),
-        ..Exception::default()
-    };
+    let exception = Exception { ty: "panic".to_owned(), value: Some(panic.message), ..Exception::default() };
     (vec![exception], fingerprint)
 }
 
@@ -196,18 +215,6 @@ fn from_status(status: http::StatusCode, transaction: &str) -> (Vec<Exception>, 
         ..Exception::default()
     };
     (vec![exception], fingerprint::of_status(status.as_u16(), transaction))
-}
-
-/// The one place that is known without a backtrace, so that every issue names a file and a line.
-fn one_frame(place: &Place) -> Stacktrace {
-    let frame = Frame {
-        filename: Some(place.file.to_string()),
-        lineno: Some(u64::from(place.line)),
-        colno: Some(u64::from(place.column)),
-        in_app: Some(!(place.file.contains("/.cargo/") || place.file.starts_with("/rustc/"))),
-        ..Frame::default()
-    };
-    Stacktrace { frames: vec![frame], ..Stacktrace::default() }
 }
 
 fn sdk_info() -> ClientSdkInfo {

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::record::Link;
+use crate::record::{Link, without_generics};
 use crate::reporter::ErrorName;
 
 /// At most this many links; a chain that goes round ends here.
@@ -43,11 +43,6 @@ pub(crate) fn text_of(error: &(impl fmt::Display + ?Sized)) -> String {
         text.0.push_str("<panicked while it was printed>");
     }
     text.0
-}
-
-/// The path of the type without its generics: `shop::OrderError` of `shop::OrderError<alloc::string::String>`.
-pub(crate) fn without_generics(type_name: &str) -> &str {
-    type_name.split('<').next().unwrap_or(type_name)
 }
 
 /// The module and the name of a type's path.

@@ -3,16 +3,19 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use sentry::protocol::{Breadcrumb, Event, Request, TraceContext, User};
+use sentry::protocol::{self, Breadcrumb, Event, Request, TraceContext, User};
 use sentry::{ClientOptions, Integration};
+use serde_json::Map;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::context::{Context, Facts, Trace, current};
-use crate::record::{KeptBody, Level, RequestSnapshot, Route};
+use crate::record::{EventId, KeptBody, Level, RequestSnapshot, Route};
 use crate::report::body;
-use crate::report::fingerprint::normalise_path;
 use crate::scrub::MASK;
 #[cfg(feature = "axum")]
 use crate::scrub::is_secret;
+use crate::storm::Counts;
 
 /// Gives events that the application captures through the SDK the context of the request they happen in.
 ///
@@ -39,7 +42,7 @@ impl Integration for ContextForSdkEvents {
         }
         // Without a span of its own the event carries a trace id that the whole process shares.
         let has_span = event.contexts.get("trace").is_some_and(|trace| match trace {
-            sentry::protocol::Context::Trace(trace) => trace.op.is_some() || trace.parent_span_id.is_some(),
+            protocol::Context::Trace(trace) => trace.op.is_some() || trace.parent_span_id.is_some(),
             _ => false,
         });
         if !has_span {
@@ -78,7 +81,7 @@ pub(crate) fn facts(event: &mut Event<'static>, facts: &Facts) {
 
 /// Adds the request with its body and the transaction's name, where the event has none.
 pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot, body: Option<&KeptBody>) {
-    event.transaction.get_or_insert_with(|| transaction(snapshot));
+    event.transaction.get_or_insert_with(|| snapshot.name());
     if matches!(snapshot.line.route, Route::Path { .. }) {
         event.tags.insert("route.source".to_owned(), "path".to_owned());
     }
@@ -97,20 +100,6 @@ pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot, bo
     }
 }
 
-/// The name under which servers group requests: `GET /orders/{id}`.
-pub(crate) fn transaction(snapshot: &RequestSnapshot) -> String {
-    let path = snapshot.line.uri.path();
-    let method = &snapshot.line.method;
-    match &snapshot.line.route {
-        #[cfg(feature = "axum")]
-        Route::Matched(pattern) => format!("{method} {}", pattern.as_str()),
-        #[cfg(feature = "axum")]
-        Route::Unmatched => format!("{method} <unmatched>"),
-        Route::Method => path.to_owned(),
-        Route::Path { .. } => format!("{method} {}", normalise_path(path)),
-    }
-}
-
 /// Gives the event the trace of its context.
 pub(crate) fn trace(event: &mut Event<'static>, context: &Context) {
     let start = |request: Option<&RequestSnapshot>| {
@@ -121,6 +110,24 @@ pub(crate) fn trace(event: &mut Event<'static>, context: &Context) {
         let trace = TraceContext { trace_id, span_id, parent_span_id: parent, ..TraceContext::default() };
         event.contexts.insert("trace".to_owned(), trace.into());
     }
+}
+
+/// Makes the event stand for the failures that were counted with it.
+pub(crate) fn counts(event: &mut Event<'static>, counts: &Counts) {
+    let time = |at| OffsetDateTime::from(at).format(&Rfc3339).unwrap_or_default();
+    let routes: Map<_, _> = counts.routes.iter().map(|(route, n)| (route.clone(), (*n).into())).collect();
+    let ids: Vec<_> = counts.ids.iter().map(EventId::to_string).collect();
+    let storm = [
+        ("suppressed", counts.failures.into()),
+        ("first", time(counts.first).into()),
+        ("last", time(counts.last).into()),
+        ("routes", routes.into()),
+        ("ids", ids.into()),
+    ];
+    let storm = storm.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    event.contexts.insert("storm".to_owned(), protocol::Context::Other(storm));
+    event.tags.insert("suppressed".to_owned(), counts.failures.to_string());
+    event.timestamp = counts.last;
 }
 
 pub(crate) fn level(level: Level) -> sentry::Level {

@@ -4,7 +4,6 @@
 //! becomes the response of the request (the layer sends it if the status is 500 or above), it is sent by
 //! [`Report::send`], it is the `Err` of a service under the layer, or it is dropped, which is counted.
 
-mod backtrace;
 mod body;
 pub(crate) mod build;
 pub(crate) mod chain;
@@ -13,6 +12,8 @@ mod fingerprint;
 mod from;
 mod problem;
 pub(crate) mod response;
+pub(crate) mod stack;
+pub(crate) mod submit;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -27,10 +28,12 @@ use sentry::protocol::Event;
 pub use crate::record::{Breadcrumb, EventId, Kind, Level};
 pub(crate) use problem::problem_json;
 
+use self::submit::{Failure, submit};
 use crate::context::{Context, current, put};
 use crate::record::{BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, User, short_text, to_value};
 use crate::reporter::{self, ErrorName};
 use crate::sink::Record;
+use crate::stacks;
 
 /// The name of the header that carries an event's id.
 pub(crate) const EVENT_ID_HEADER: http::HeaderName = http::HeaderName::from_static("x-event-id");
@@ -83,7 +86,9 @@ impl Report {
     }
 
     fn with_details(details: Details) -> Self {
-        Self(Some(Box::new(details)))
+        let mut details = Box::new(details);
+        stacks::take_for(&mut details);
+        Self(Some(details))
     }
 
     /// The id of the event: what the response's `x-event-id` will say.
@@ -205,6 +210,7 @@ impl Report {
             id: said.id,
             location: said.location.clone(),
             backtrace: said.backtrace.clone(),
+            stack: said.stack.clone(),
             kind: said.kind,
             level: said.level,
             critical: said.critical,
@@ -228,23 +234,28 @@ impl Report {
 
 /// Sends what happened in the running request or task, or in no one's.
 fn send(details: Box<Details>, mechanism: Mechanism) {
-    let hub = Arc::new(Hub::new_from_top(Hub::current()));
-    send_from(None, details, mechanism, Some(hub));
+    send_from(None, details, mechanism, || Some(Arc::new(Hub::new_from_top(Hub::current()))));
 }
 
 /// The same for a panic's hook, which may run while the SDK's locks are held and so brings no hub.
 pub(crate) fn send_panic(origin: Origin, details: Box<Details>, mechanism: Mechanism) {
-    send_from(Some(origin), details, mechanism, None);
+    send_from(Some(origin), details, mechanism, || None);
 }
 
-fn send_from(origin: Option<Origin>, details: Box<Details>, mechanism: Mechanism, hub: Option<Arc<Hub>>) {
+fn send_from(
+    origin: Option<Origin>,
+    details: Box<Details>,
+    mechanism: Mechanism,
+    hub: impl FnOnce() -> Option<Arc<Hub>>,
+) {
     let mut context = current();
     if context.reporter().is_none() {
         let Some(reporter) = reporter::global() else { return };
         context = Context::for_process(reporter, Origin::Process);
     }
-    let Some(reporter) = context.reporter().cloned() else { return };
-    reporter.sink.accept(Record {
+    let Some(reporter) = context.reporter() else { return };
+    let failure = Failure { details, status: None, request: context.request(), has_answer: origin.is_none() };
+    submit(reporter, failure, |details| Record {
         details,
         timestamp: SystemTime::now(),
         mechanism,
@@ -252,8 +263,9 @@ fn send_from(origin: Option<Origin>, details: Box<Details>, mechanism: Mechanism
         status: None,
         facts: context.facts(),
         body: context.body(),
-        context,
-        hub,
+        context: context.clone(),
+        hub: hub(),
+        stands_for: None,
     });
 }
 

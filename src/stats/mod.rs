@@ -15,7 +15,8 @@ pub(crate) use self::destination::{DestinationCounters, Load};
 
 /// What happened to the failures of this process since `init`. What counts events only grows.
 ///
-/// Every failure ends up in exactly one of `sent`, `logged`, [`Dropped`], or is still on its way. With several
+/// Every failure ends up in exactly one of `sent`, `logged`, `suppressed`, [`Dropped`], or is still on its way; so
+/// does every summary of suppressed failures: `captured + summaries` is what there is to account for. With several
 /// destinations an event is sent when the first of them accepted it, and dropped when the last of them could not;
 /// `destinations` counts for each of them.
 ///
@@ -39,6 +40,10 @@ pub struct Stats {
     pub sent: u64,
     /// Events that were written to the log because no DSN is set.
     pub logged: u64,
+    /// Failures that were counted and not sent one by one, because there were too many of their kind.
+    pub suppressed: u64,
+    /// Events that say how many were suppressed. They are sent like others.
+    pub summaries: u64,
     /// Attempts after the first.
     pub retried: u64,
     /// Reports that were neither sent nor turned into an error response, and reports answered below 500.
@@ -109,6 +114,8 @@ pub(crate) struct Counters {
     pub(crate) captured: Counter,
     pub(crate) sent: Counter,
     pub(crate) logged: Counter,
+    pub(crate) suppressed: Counter,
+    pub(crate) summaries: Counter,
     pub(crate) retried: Counter,
     pub(crate) discarded: Counter,
     pub(crate) queue_full: Counter,
@@ -163,6 +170,8 @@ impl Counters {
             captured: self.captured.get(),
             sent: self.sent.get(),
             logged: self.logged.get(),
+            suppressed: self.suppressed.get(),
+            summaries: self.summaries.get(),
             retried: self.retried.get(),
             discarded: self.discarded.get(),
             dropped: Dropped {

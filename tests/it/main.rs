@@ -22,5 +22,7 @@ mod layer;
 mod readme;
 mod report;
 mod servers;
+mod stacks;
+mod storm;
 mod support;
 mod tls;

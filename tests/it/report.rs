@@ -222,7 +222,7 @@ fn an_anyhow_backtrace_is_the_stack_of_the_event() {
         assert!(frames.len() > 3, "{frames:?}");
         assert!(frames.iter().any(|f| f["function"].as_str().is_some_and(|f| f.contains("it::report"))));
     } else {
-        assert_eq!(frames.len(), 1);
+        assert_eq!(frames.len(), 1, "{frames:?}");
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
+use faultwire::config::{StackTraces, Storm};
 use faultwire::{Config, Guard};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -21,7 +22,8 @@ pub(crate) fn turn() -> Turn {
     Turn(TURN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Reporting that runs, and the server it reports to.
+/// Reporting that runs, and the server it reports to. Unless a test says otherwise every failure is sent, and
+/// only panics bring a stack: reading this program's debug information takes a while.
 pub(crate) struct Reporting {
     pub(crate) server: FakeServer,
     pub(crate) guard: Guard,
@@ -37,6 +39,7 @@ impl Reporting {
         let turn = turn();
         let server = FakeServer::start();
         let config = Config::new().dsn(server.dsn()).environment("test").release("shop@1.2.3");
+        let config = config.storm(Storm::Off).stack_traces(StackTraces::Off);
         let guard = change(config).init().unwrap();
         Self { server, guard, _turn: turn }
     }
@@ -75,6 +78,12 @@ pub(crate) async fn text(response: Response<Body>) -> Result<String, axum::Error
 #[track_caller]
 pub(crate) fn exception(event: &Value) -> &Value {
     event["exception"]["values"].as_array().and_then(|values| values.last()).expect("an exception")
+}
+
+/// The frames of the outermost exception, innermost last.
+#[track_caller]
+pub(crate) fn frames(event: &Value) -> &[Value] {
+    exception(event)["stacktrace"]["frames"].as_array().expect("a stack")
 }
 
 pub(crate) fn event_id(response: &Response<Body>) -> String {

@@ -8,7 +8,7 @@ mod secrets;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use faultwire::config::Bodies;
+use faultwire::config::{Bodies, Storm};
 use faultwire::{Config, ConfigError, Guard, Report};
 use serde_json::Value;
 
@@ -59,6 +59,14 @@ fn bad_values_are_errors_that_name_the_variable_and_the_reason() {
         ("SENTRY_SAMPLE_RATE", "NaN", "NaN is not between 0.0 and 1.0"),
         ("SENTRY_SAMPLE_RATE", "inf", "inf is not between 0.0 and 1.0"),
         ("SENTRY_SAMPLE_RATE", "50%", r#""50%" is not a number"#),
+        ("FAULTWIRE_STORM", "30", r#""30" is neither off nor such as 30/60s"#),
+        ("FAULTWIRE_STORM", "on", r#""on" is neither off nor such as 30/60s"#),
+        ("FAULTWIRE_STORM", "-1/60s", r#""-1/60s" is neither off nor such as 30/60s"#),
+        ("FAULTWIRE_STORM", "30/1m", r#""30/1m" is neither off nor such as 30/60s"#),
+        ("FAULTWIRE_STORM", "0/60s", "0 failures are not between 1 and 1000000"),
+        ("FAULTWIRE_STORM", "1000001/60s", "1000001 failures are not between 1 and 1000000"),
+        ("FAULTWIRE_STORM", "30/0s", "a window of 0ns is not between 0.1 s and one hour"),
+        ("FAULTWIRE_STORM", "30/3601s", "a window of 3601s is not between 0.1 s and one hour"),
         ("FAULTWIRE_BODIES", "json", r#""json" is not one of off, json-and-form, all"#),
         ("FAULTWIRE_BODY_LIMIT", "8k", r#""8k" is not a number of bytes"#),
         ("FAULTWIRE_BODY_LIMIT", "-1", r#""-1" is not a number of bytes"#),
@@ -97,6 +105,7 @@ fn good_values_are_understood_in_every_spelling() {
         ("FAULTWIRE_ENABLED", &["1", "true", "YES", " on ", "0", "False", "no", "off"][..]),
         ("SENTRY_DEBUG", &["1", "true", "0", "off"]),
         ("SENTRY_SAMPLE_RATE", &["0", "0.0", "0.25", "1", "1.0", " .5 ", "1e-3"]),
+        ("FAULTWIRE_STORM", &["30/60s", "1/0.1", " 1000000 / 3600s ", "off", "OFF"]),
         ("FAULTWIRE_BODIES", &["off", "json-and-form", "ALL"]),
         ("FAULTWIRE_BODY_LIMIT", &["0", "8192", "1048576"]),
         ("FAULTWIRE_SHUTDOWN_TIMEOUT", &["0", "2", "0.5", "10s"]),
@@ -136,6 +145,7 @@ fn an_empty_value_is_none() {
         "SENTRY_RELEASE",
         "SENTRY_SAMPLE_RATE",
         "SENTRY_DEBUG",
+        "FAULTWIRE_STORM",
         "KAMAL_VERSION",
         "FAULTWIRE_ENABLED",
         "FAULTWIRE_BODIES",
@@ -217,6 +227,22 @@ fn the_sample_rate_decides_how_much_is_sent() {
         assert!(guard.flush(PATIENCE));
         server.expect_only(sent);
     }
+}
+
+#[test]
+fn the_storm_limit_decides_how_many_of_a_kind_are_sent() {
+    // The summary is one more.
+    for (storm, sent) in [("2/60s", 3), ("5/60s", 6), ("off", 50), ("", 31)] {
+        let (_turn, server, guard) = start(&[("FAULTWIRE_STORM", storm)], |config| config);
+        for _ in 0..50 {
+            Report::new("no stock").send();
+        }
+        assert!(guard.flush(PATIENCE));
+        server.expect_only(sent);
+    }
+    let nonsense = Storm::Limit { failures: 0, window: Duration::from_secs(60) };
+    let error = Config::new().storm(nonsense).init().unwrap_err();
+    assert_eq!(error.to_string(), "FAULTWIRE_STORM: 0 failures are not between 1 and 1000000");
 }
 
 #[test]

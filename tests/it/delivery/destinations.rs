@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use faultwire::config::Destination;
+use faultwire::config::{Destination, Storm};
 use faultwire::report::Level;
 use faultwire::sentry::{self, TransactionContext};
 use faultwire::{Config, DestinationStats, Guard, Kind, Report};
@@ -26,6 +26,7 @@ impl Two {
         let guard = Config::new()
             .dsn(first.dsn())
             .destination(Destination::new("second", second.dsn()))
+            .storm(Storm::Off)
             .init()
             .unwrap();
         Self { first, second, guard, _turn: turn }

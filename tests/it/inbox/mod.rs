@@ -10,6 +10,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
+use faultwire::config::{StackTraces, Storm};
 use faultwire::{Config, Guard, Report};
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
@@ -18,7 +19,12 @@ use crate::support::{Reporting, turn};
 
 /// Reporting to nowhere, with an inbox at that address.
 fn start(addr: &str) -> (Guard, SocketAddr) {
-    let guard = Config::new().environment("test").release("shop@1.2.3").inbox(addr).init().unwrap();
+    let config = Config::new()
+        .environment("test")
+        .release("shop@1.2.3")
+        .storm(Storm::Off)
+        .stack_traces(StackTraces::Off);
+    let guard = config.inbox(addr).init().unwrap();
     let addr = guard.inbox().unwrap();
     (guard, addr)
 }
