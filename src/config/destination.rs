@@ -4,7 +4,7 @@ use std::fmt;
 
 use sentry::types::Dsn;
 
-use super::{ConfigError, settings};
+use super::{ConfigError, values};
 use crate::deliver::Filter;
 use crate::record::{Kind, Level};
 
@@ -64,7 +64,7 @@ impl Destination {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let is_name = (1..=MAX_NAME).contains(&name.len()) && name.chars().all(allowed);
         let dsn = if is_name {
-            settings::dsn(dsn.as_ref()).map_err(|why| ConfigError::new(format!("destination {name}"), why))
+            values::dsn(dsn.as_ref()).map_err(|why| ConfigError::new(format!("destination {name}"), why))
         } else {
             // It is not shown: it may be the DSN.
             let why = "the name is not one of 1 to 64 letters, digits, -, _ or .";

@@ -4,6 +4,7 @@ mod destination;
 mod error;
 mod scrubbing;
 mod settings;
+mod values;
 
 use std::any::type_name;
 use std::borrow::Cow;
@@ -104,25 +105,25 @@ impl Config {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
         let vars = settings::Vars::new(lookup);
         let mut config = Self::new();
-        config.enabled = vars.parse("FAULTWIRE_ENABLED", settings::boolean)?;
+        config.enabled = vars.parse("FAULTWIRE_ENABLED", values::boolean)?;
         config.dsn = vars.secret("SENTRY_DSN")?.map(|dsn| sentry_dsn(&dsn)).transpose()?;
-        config.backlog_rate = vars.parse("FAULTWIRE_BACKLOG_RATE", settings::backlog_rate)?;
+        config.backlog_rate = vars.parse("FAULTWIRE_BACKLOG_RATE", values::backlog_rate)?;
         config.environment = vars.text("SENTRY_ENVIRONMENT")?;
         config.release = vars.text("SENTRY_RELEASE")?;
         for platform in PLATFORM_RELEASES {
             config.fallback_release = config.fallback_release.take().or(vars.text(platform)?);
         }
-        config.sample_rate = vars.parse("SENTRY_SAMPLE_RATE", settings::rate)?;
-        config.storm = vars.parse("FAULTWIRE_STORM", settings::storm)?;
-        config.debug = vars.parse("SENTRY_DEBUG", settings::boolean)?;
-        config.bodies = vars.parse("FAULTWIRE_BODIES", settings::bodies)?;
-        config.body_limit = vars.parse("FAULTWIRE_BODY_LIMIT", settings::body_limit)?;
-        config.shutdown_timeout = vars.parse("FAULTWIRE_SHUTDOWN_TIMEOUT", settings::seconds)?;
+        config.sample_rate = vars.parse("SENTRY_SAMPLE_RATE", values::rate)?;
+        config.storm = vars.parse("FAULTWIRE_STORM", values::storm)?;
+        config.debug = vars.parse("SENTRY_DEBUG", values::boolean)?;
+        config.bodies = vars.parse("FAULTWIRE_BODIES", values::bodies)?;
+        config.body_limit = vars.parse("FAULTWIRE_BODY_LIMIT", values::body_limit)?;
+        config.shutdown_timeout = vars.parse("FAULTWIRE_SHUTDOWN_TIMEOUT", values::seconds)?;
         config.ca_file = vars.text("FAULTWIRE_CA_FILE")?.map(PathBuf::from);
-        config.inbox = vars.parse("FAULTWIRE_INBOX", settings::inbox)?;
-        config.spool_dir = vars.parse("FAULTWIRE_SPOOL_DIR", settings::spool_dir)?;
-        config.spool_max_bytes = vars.parse("FAULTWIRE_SPOOL_MAX_BYTES", settings::spool_max_bytes)?;
-        config.spool_sync = vars.parse("FAULTWIRE_SPOOL_SYNC", settings::boolean)?;
+        config.inbox = vars.parse("FAULTWIRE_INBOX", values::inbox)?;
+        config.spool_dir = vars.parse("FAULTWIRE_SPOOL_DIR", values::spool_dir)?;
+        config.spool_max_bytes = vars.parse("FAULTWIRE_SPOOL_MAX_BYTES", values::spool_max_bytes)?;
+        config.spool_sync = vars.parse("FAULTWIRE_SPOOL_SYNC", values::boolean)?;
         Ok(config)
     }
 
@@ -170,7 +171,7 @@ impl Config {
     /// than 5 s are sent to it when it is back, 1 to 10 000. New events go before them. Default: 50. Who waits for
     /// the end ([`Guard::flush`](crate::Guard::flush), the end itself) waits without these pauses.
     pub fn backlog_rate(mut self, per_second: u32) -> Self {
-        match settings::checked_backlog_rate(per_second) {
+        match values::checked_backlog_rate(per_second) {
             Ok(rate) => self.backlog_rate = Some(rate),
             Err(why) => self.keep(ConfigError::new("FAULTWIRE_BACKLOG_RATE", why)),
         }
@@ -205,7 +206,7 @@ impl Config {
 
     /// `SENTRY_SAMPLE_RATE`: the share of failures that is sent, `0.0..=1.0`. Default: 1.0.
     pub fn sample_rate(mut self, rate: f32) -> Self {
-        match settings::checked_rate(rate) {
+        match values::checked_rate(rate) {
             Ok(rate) => self.sample_rate = Some(rate),
             Err(why) => self.keep(ConfigError::new("SENTRY_SAMPLE_RATE", why)),
         }
@@ -215,7 +216,7 @@ impl Config {
     /// `FAULTWIRE_STORM`: how many failures of a kind are sent one by one, `30/60s` or `off`; see [`Storm`].
     /// Default: 30 in 60 s.
     pub fn storm(mut self, storm: Storm) -> Self {
-        match settings::checked_storm(storm) {
+        match values::checked_storm(storm) {
             Ok(storm) => self.storm = Some(storm),
             Err(why) => self.keep(ConfigError::new("FAULTWIRE_STORM", why)),
         }
@@ -253,7 +254,7 @@ impl Config {
     /// `FAULTWIRE_BODY_LIMIT`: how many bytes of a body are kept, up to 1 MiB. Default: 8192, what Sentry keeps;
     /// of the scrubbed text no more than that is sent. 0 is the same as [`Bodies::Off`].
     pub fn body_limit(mut self, bytes: usize) -> Self {
-        match settings::checked_body_limit(bytes) {
+        match values::checked_body_limit(bytes) {
             Ok(bytes) => self.body_limit = Some(bytes),
             Err(why) => self.keep(ConfigError::new("FAULTWIRE_BODY_LIMIT", why)),
         }
@@ -294,7 +295,7 @@ impl Config {
     /// # Ok(()) }
     /// ```
     pub fn inbox(mut self, addr: impl AsRef<str>) -> Self {
-        match settings::inbox(addr.as_ref()) {
+        match values::inbox(addr.as_ref()) {
             Ok(addr) => self.inbox = Some(addr),
             Err(why) => self.keep(ConfigError::new("FAULTWIRE_INBOX", why)),
         }
@@ -323,7 +324,7 @@ impl Config {
     /// assert_eq!(error.to_string(), "FAULTWIRE_SPOOL_DIR: \"spool\" is not an absolute path");
     /// ```
     pub fn spool_dir(mut self, path: impl Into<PathBuf>) -> Self {
-        match settings::checked_spool_dir(path.into()) {
+        match values::checked_spool_dir(path.into()) {
             Ok(path) => self.spool_dir = Some(path),
             Err(why) => self.keep(ConfigError::new("FAULTWIRE_SPOOL_DIR", why)),
         }
@@ -335,7 +336,7 @@ impl Config {
     /// Default: 134217728 (128 MiB), 15 000 events of 8 KiB. When it is full, what is less important makes room,
     /// the oldest first, and is counted.
     pub fn spool_max_bytes(mut self, bytes: u64) -> Self {
-        match settings::checked_spool_max_bytes(bytes) {
+        match values::checked_spool_max_bytes(bytes) {
             Ok(bytes) => self.spool_max_bytes = Some(bytes),
             Err(why) => self.keep(ConfigError::new("FAULTWIRE_SPOOL_MAX_BYTES", why)),
         }
@@ -394,7 +395,7 @@ impl Config {
 }
 
 fn sentry_dsn(text: &str) -> Result<Dsn, ConfigError> {
-    settings::dsn(text).map_err(|why| ConfigError::new("SENTRY_DSN", why))
+    values::dsn(text).map_err(|why| ConfigError::new("SENTRY_DSN", why))
 }
 
 impl fmt::Debug for Config {

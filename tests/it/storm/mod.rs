@@ -7,7 +7,7 @@ mod user_code;
 use std::time::Duration;
 
 use faultwire::Report;
-use faultwire::config::Storm;
+use faultwire::config::{StackTraces, Storm};
 use serde_json::{Value, json};
 
 use crate::delivery::PATIENCE;
@@ -143,8 +143,10 @@ fn what_was_counted_and_could_not_be_said_is_lost_and_counted() {
 fn two_initialisations_count_apart() {
     let _turn = turn();
     let (first, second) = (FakeServer::start(), FakeServer::start());
-    let start =
-        |server: &FakeServer| faultwire::Config::new().dsn(server.dsn()).storm(limit(2)).init().unwrap();
+    let start = |server: &FakeServer| {
+        let config = faultwire::Config::new().dsn(server.dsn()).storm(limit(2));
+        config.stack_traces(StackTraces::Off).shutdown_timeout(PATIENCE).init().unwrap()
+    };
     let older = start(&first);
     fail(10);
     let newer = start(&second);
