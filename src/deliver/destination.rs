@@ -1,4 +1,7 @@
 //! One destination: what it takes, what waits for it, who sends it, and what became of it.
+//!
+//! An event comes in by `put`, on the processing thread, and leaves by `settle`, on a sender's, once the lock is
+//! released; else it is lost (`lose`) or left at the end (`close`). Whoever keeps copies elsewhere stands there.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

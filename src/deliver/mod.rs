@@ -4,7 +4,7 @@
 //! sink, SDK transport → queue → processing thread: build, hygiene, gate ─┬▶ outbox → senders → server
 //!                                                                       └▶ outbox → senders → server
 //! ```
-//! Nobody waits for anybody behind him. Nothing is unbounded: the queue holds 2 048 records or 64 MiB, each outbox
+//! Nobody waits for anybody behind him. Nothing is unbounded: the queue holds 16 384 records or 64 MiB, each outbox
 //! 16 384 events or 32 MiB. Both have lanes: what matters more goes first, and when there is no room what matters
 //! less goes for it, which is counted.
 
@@ -55,7 +55,7 @@ use crate::sink::{Admission, Intake, Record, Watcher};
 use crate::stats::{Counters, Reason};
 use crate::storm::{Example, Summary};
 
-const MAX_QUEUED: usize = 2_048;
+const MAX_QUEUED: usize = 16 * 1_024;
 const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
 /// Nobody waits for longer than this.
 const LONGEST_FLUSH: Duration = Duration::from_secs(24 * 60 * 60);
@@ -180,6 +180,10 @@ impl Delivery {
                 let destination = Arc::clone(destination);
                 spawn("faultwire-send", move || destination.send())?;
             }
+        }
+        // Without a destination nothing can be stuck, and without a recorder nothing is published.
+        if self.destinations.is_empty() && !cfg!(feature = "metrics") {
+            return Ok(());
         }
         let delivery = Arc::clone(self);
         spawn("faultwire-watch", move || delivery.watch())

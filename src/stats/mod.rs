@@ -66,8 +66,8 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Dropped {
-    /// The queue was full of what matters as much: it holds 2 048 failures that wait to be processed, and 16 384
-    /// events for each destination.
+    /// The queue was full of what matters as much: it holds 16 384 failures (64 MiB) that wait to be processed, and
+    /// as many events (32 MiB) for each destination.
     pub queue_full: u64,
     /// They made room in a full queue for something that matters more: the order is panics and critical reports,
     /// errors, warnings, transactions and check-ins.

@@ -1,4 +1,5 @@
 //! What matters more goes first, and what matters less makes room for it.
+#![expect(clippy::arithmetic_side_effects, reason = "places in a list of a test")]
 
 use std::sync::{Mutex, mpsc};
 use std::thread;
@@ -12,9 +13,6 @@ use serde_json::Value;
 use crate::delivery::{PATIENCE, eventually, fail};
 use crate::fake::Answer;
 use crate::support::Reporting;
-
-/// Sends are made in parallel, so an item may be overtaken by as many.
-const SENDERS: usize = 4;
 
 #[test]
 fn panics_and_critical_reports_overtake_errors_and_errors_overtake_the_rest() {
@@ -38,10 +36,13 @@ fn panics_and_critical_reports_overtake_errors_and_errors_overtake_the_rest() {
     let lanes: Vec<_> =
         reporting.server.requests().iter().skip(2).map(|request| lane(&request.text())).collect();
     assert_eq!(lanes.len(), 50, "{lanes:?}");
-    for (at, lane) in lanes.iter().enumerate() {
-        let later = lanes.iter().skip(at + SENDERS);
-        assert!(later.clone().all(|other| other >= lane), "{lanes:?}");
-    }
+    // Four requests are under way at a time and a thread may be slow, so single ones are overtaken.
+    let mean_place = |lane: usize| {
+        let places: Vec<_> = (0..lanes.len()).filter(|at| lanes[*at] == lane).collect();
+        places.iter().sum::<usize>() / places.len()
+    };
+    let [urgent, errors, warnings, rest] = [0, 1, 2, 3].map(mean_place);
+    assert!(urgent + 5 < errors && errors + 5 < warnings && warnings + 5 < rest, "{lanes:?}");
     assert_eq!(lanes[0], 0, "the first of all is one that matters most: {lanes:?}");
 }
 
@@ -90,7 +91,7 @@ fn when_there_is_no_room_warnings_make_it_for_errors_and_are_counted() {
     assert!(
         arrived[..4]
             .iter()
-            .all(|event| expected[..4 + SENDERS].contains(&event["event_id"].as_str().unwrap().to_owned()))
+            .all(|event| expected[..8].contains(&event["event_id"].as_str().unwrap().to_owned()))
     );
     reporting.guard.shutdown(Duration::ZERO);
     let sent = reporting.server.events();

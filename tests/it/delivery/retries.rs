@@ -112,3 +112,70 @@ fn a_server_that_does_not_exist_costs_a_failure_nothing() {
     assert!(!guard.flush(Duration::from_millis(10)));
     assert_eq!(guard.shutdown(Duration::ZERO).lost, 1);
 }
+
+#[test]
+fn one_that_hangs_leaves_the_way_to_three_others() {
+    let reporting = Reporting::start();
+    fail("the first goes alone");
+    reporting.event();
+    reporting.server.answer_next([Answer::Hang, Answer::Hang, Answer::Hang]);
+    // The first event of an issue goes alone, so these are issues of their own.
+    let letters = || 'g'..='p';
+    let issues = letters().flat_map(|one| letters().map(move |other| format!("{one}{other}")));
+    issues.take(50).for_each(|issue| drop(fail(issue)));
+    reporting.server.wait_events(48);
+    eventually("three are left", || reporting.guard.stats().destinations[0].queued == 3);
+    assert_eq!(reporting.guard.shutdown(Duration::ZERO).lost, 3);
+}
+
+#[test]
+fn a_server_that_hangs_at_the_connection_is_a_server_in_trouble() {
+    // A listener that never accepts, with as many connections waiting as it takes: the next one hangs.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200));
+    let waiting: Vec<_> = std::iter::from_fn(|| connect().ok()).take(10_000).collect();
+    let _turn = crate::support::turn();
+    let dsn = format!("http://f1e2d3c4b5a697887766554433221100@{address}/1");
+    let guard = faultwire::Config::new().dsn(dsn).init().unwrap();
+    fail("nobody accepts");
+    eventually("it is given up after 2 s", || guard.stats().last_error.is_some());
+    assert!(!guard.stats().destinations[0].reachable, "{:?}", guard.stats());
+    fail("waits too");
+    let started = Instant::now();
+    assert_eq!(guard.shutdown(Duration::from_millis(200)).lost, 2);
+    assert!(started.elapsed() < Duration::from_millis(400), "{:?}", started.elapsed());
+    drop(waiting);
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_is_a_server_in_trouble() {
+    let _turn = crate::support::turn();
+    let server = FakeServer::start();
+    let guard = faultwire::Config::new().dsn(server.dsn().replace("http:", "https:")).init().unwrap();
+    fail("not delivered");
+    eventually("it is given up", || guard.stats().last_error.is_some());
+    let stats = guard.stats();
+    assert_eq!((stats.sent, stats.dropped.total(), stats.destinations[0].reachable), (0, 0, false));
+    assert_eq!(guard.shutdown(Duration::ZERO).lost, 1);
+}
+
+#[test]
+fn what_happens_while_a_server_is_away_arrives_when_it_is_back_once_and_all_of_it() {
+    const MEANWHILE: usize = 1_500;
+    let mut reporting = Reporting::with(|config| config.backlog_rate(10_000));
+    let mut sent = vec![fail("before")];
+    assert!(reporting.guard.flush(PATIENCE));
+    reporting.server.stop();
+    sent.extend((0..MEANWHILE).map(|n| fail(format!("event {n}"))));
+    eventually("all of it waits", || reporting.guard.stats().destinations[0].queued == MEANWHILE as u64);
+    reporting.server.restart();
+    let arrived = reporting.server.wait_events(MEANWHILE + 1);
+    assert!(reporting.guard.flush(PATIENCE));
+    let mut arrived: Vec<_> = arrived.iter().map(|event| event["event_id"].as_str().unwrap()).collect();
+    arrived.sort_unstable();
+    sent.sort_unstable();
+    assert_eq!(arrived, sent);
+    let stats = reporting.guard.stats();
+    assert_eq!((stats.sent, stats.dropped.total()), (MEANWHILE as u64 + 1, 0));
+}

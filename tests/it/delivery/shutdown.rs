@@ -203,7 +203,7 @@ async fn a_panic_is_answered_at_once_whatever_the_server_does() {
 
 #[test]
 fn a_flood_blocks_nobody_and_adds_up() {
-    const FLOOD: u64 = 5_000;
+    const FLOOD: u64 = 25_000;
     let reporting = hanging(Answer::Hang);
     let started = Instant::now();
     let mut slowest = Duration::ZERO;
@@ -212,7 +212,7 @@ fn a_flood_blocks_nobody_and_adds_up() {
         fail(format!("event {n}"));
         slowest = slowest.max(sending.elapsed());
     }
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
     assert!(slowest < Duration::from_secs(1), "one call took {slowest:?}");
     let stats = reporting.guard.stats();
     assert_eq!((stats.captured, stats.sent), (FLOOD, 0));
