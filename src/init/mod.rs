@@ -241,8 +241,9 @@ struct Running {
 }
 
 impl Guard {
-    /// Waits until everything that was captured so far is delivered, for at most `timeout`. Returns early
-    /// when the server asked for more patience than that. True if nothing is left.
+    /// Waits until everything that was captured before is delivered, for at most `timeout`; what is captured
+    /// meanwhile is not waited for. Returns early when the servers are held back for longer than that: what is left
+    /// would not move. True if nothing is left.
     #[must_use]
     pub fn flush(&self, timeout: Duration) -> bool {
         self.running.as_ref().is_none_or(|running| running.delivery.flush(timeout))

@@ -39,7 +39,17 @@ bugsink_start() {
     local token
     token=$("${in_bugsink[@]}" "$bin/bugsink-manage" create_auth_token | tail -n 1)
 
-    "${in_bugsink[@]}" "$bin/gunicorn" --config tests/servers/bugsink/gunicorn.conf.py bugsink.wsgi >"$home/server.log" 2>&1 &
+    # A test may end it, by $home/pid, and have it started again: by $home/away, which keeps it from that.
+    (
+        trap 'kill $(cat "$home/pid" 2>/dev/null) 2>/dev/null; wait; exit' TERM
+        while true; do
+            if [ ! -e "$home/away" ]; then
+                "${in_bugsink[@]}" "$bin/gunicorn" --config tests/servers/bugsink/gunicorn.conf.py bugsink.wsgi &
+                wait $!
+            fi
+            sleep 0.1
+        done
+    ) >"$home/server.log" 2>&1 &
     bugsink=$!
     started+=("$bugsink")
     if ! within 60 bugsink_answers; then
@@ -47,12 +57,12 @@ bugsink_start() {
         fail 'Bugsink does not answer'
     fi
     export FAULTWIRE_TEST_BUGSINK=$bugsink_url FAULTWIRE_TEST_BUGSINK_TOKEN=$token
-    export FAULTWIRE_TEST_BUGSINK_QUOTA=$BUGSINK_QUOTA
+    export FAULTWIRE_TEST_BUGSINK_QUOTA=$BUGSINK_QUOTA FAULTWIRE_TEST_BUGSINK_HOME=$home
 }
 
 bugsink_answers() {
     kill -0 "$bugsink" 2>/dev/null || fail "Bugsink ended: $(tail -n 50 "$run/bugsink/server.log")"
-    bugsink_url=$(sed -n 's/.*Listening at: \(http:[^ ]*\) .*/\1/p' "$run/bugsink/server.log")
+    bugsink_url=$(sed -n 's/.*Listening at: \(http:[^ ]*\) .*/\1/p' "$run/bugsink/server.log" | tail -n 1)
     [ -n "$bugsink_url" ] && answers "$bugsink_url/health/ready"
 }
 

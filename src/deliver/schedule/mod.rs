@@ -141,6 +141,9 @@ impl<T> Schedule<T> {
             Go::At(until) => return Next::Wait(Some(until)),
             Go::WhenAnswered => return Next::Wait(None),
         }
+        if Category::ALL.into_iter().all(|category| self.limits.held(category, now).is_some()) {
+            return Next::Wait(self.next_change(now));
+        }
         let (limits, under_way, known) = (&self.limits, &self.under_way, &self.known);
         let may_go = |entry: &Entry<T>| {
             limits.held(entry.category, now).is_none()

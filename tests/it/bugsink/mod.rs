@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use crate::demo::{self, shop};
 use crate::support::{Turn, exception, get, turn};
-use server::{Issue, Project, variable};
+use server::{Away, Issue, Project, variable};
 use tap::{Exchange, Tap};
 
 /// Longer than anything takes that goes well.
@@ -165,6 +165,40 @@ fn an_event_whose_answers_are_lost_is_sent_again_and_stored_once() {
     assert_eq!(reporting.ids_sent(), [id.as_str(); 3]);
     let stats = reporting.guard.stats();
     assert_eq!((stats.sent, stats.retried, stats.dropped.total()), (1, 1, 0));
+}
+
+#[test]
+#[ignore = "needs Bugsink: run tests/run.sh"]
+fn what_happens_while_the_server_is_stopped_and_started_again_is_stored_once() {
+    // Without a tap: connections are refused, and they break in the middle.
+    let project = Project::create();
+    let _turn = turn();
+    let config = Config::new().dsn(&project.dsn).environment("test").backlog_rate(10_000);
+    let guard = config.init().unwrap();
+    let missing = ["price", "stock", "basket", "coupon", "address", "invoice"];
+    let order = |n: usize| fail(format!("no {} for order {n}", missing[n % missing.len()]));
+    let failing = || (0..40).map(order).collect::<Vec<_>>();
+    let mut sent = failing();
+    let away = Away::stop();
+    sent.extend(failing());
+    let started = Instant::now();
+    while guard.stats().destinations[0].reachable {
+        assert!(started.elapsed() < PATIENCE, "it is away: {:?}", guard.stats());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    sent.extend(failing());
+    drop(away);
+    assert!(guard.flush(PATIENCE), "everything is delivered: {:?}", guard.stats());
+
+    let issues = project.issues();
+    let stored = issues.iter().flat_map(|issue| &issue.events);
+    let mut stored: Vec<_> = stored.map(|event| event["event_id"].as_str().unwrap().to_owned()).collect();
+    stored.sort();
+    sent.sort();
+    assert_eq!(stored, sent);
+    let stats = guard.stats();
+    assert_eq!((stats.sent, stats.dropped.total()), (sent.len() as u64, 0));
+    assert!(stats.retried > 0);
 }
 
 #[test]

@@ -1,8 +1,15 @@
 //! The Bugsink that `tests/run.sh` started, over its REST API: a new project a test, and what is stored in it.
 
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
 use faultwire::sentry::types::random_uuid;
 use serde_json::{Value, json};
 use ureq::Agent;
+
+use super::PATIENCE;
 
 /// A project that nobody else reports to.
 pub(super) struct Project {
@@ -60,9 +67,49 @@ impl Project {
         let (host, id) = rest.rsplit_once('/').unwrap();
         let envelope =
             format!("{}\n{}\n{event}\n", json!({"event_id": event["event_id"]}), json!({"type": "event"}));
-        let request = self.api.agent.post(format!("{scheme}://{host}/api/{id}/envelope/"));
-        let request = request.header("X-Sentry-Auth", format!("Sentry sentry_key={key}, sentry_version=7"));
-        request.send(envelope).unwrap().status().as_u16()
+        let post = || {
+            let request = self.api.agent.post(format!("{scheme}://{host}/api/{id}/envelope/"));
+            let request =
+                request.header("X-Sentry-Auth", format!("Sentry sentry_key={key}, sentry_version=7"));
+            request.send(&envelope)
+        };
+        answer(post).status().as_u16()
+    }
+}
+
+/// The server is stopped until this is dropped; nobody else may use it meanwhile.
+pub(super) struct Away {
+    file: PathBuf,
+}
+
+impl Away {
+    /// Ends the server, as an update does: it answers what it has begun.
+    pub(super) fn stop() -> Away {
+        let home = PathBuf::from(variable("FAULTWIRE_TEST_BUGSINK_HOME"));
+        let away = Away { file: home.join("away") };
+        fs::write(&away.file, "").unwrap();
+        let pid = fs::read_to_string(home.join("pid")).unwrap();
+        assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
+        within_patience("it has ended", || !home.join("pid").exists());
+        away
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        fs::remove_file(&self.file).unwrap();
+        let health = format!("{}/health/ready", variable("FAULTWIRE_TEST_BUGSINK"));
+        let agent: Agent = Agent::config_builder().proxy(None).build().into();
+        within_patience("it answers again", || agent.get(&health).call().is_ok());
+    }
+}
+
+#[track_caller]
+fn within_patience(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < PATIENCE, "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -80,13 +127,17 @@ impl Api {
     }
 
     fn get(&self, path: &str) -> Value {
-        let request = self.agent.get(format!("{}{path}", self.url)).header("Authorization", &self.token);
-        read(path, request.call())
+        let url = format!("{}{path}", self.url);
+        read(path, answer(|| self.agent.get(&url).header("Authorization", &self.token).call()))
     }
 
     fn post(&self, path: &str, body: &Value) -> Value {
-        let request = self.agent.post(format!("{}{path}", self.url)).header("Authorization", &self.token);
-        read(path, request.header("Content-Type", "application/json").send(body.to_string()))
+        let url = format!("{}{path}", self.url);
+        let post = || {
+            let request = self.agent.post(&url).header("Authorization", &self.token);
+            request.header("Content-Type", "application/json").send(body.to_string())
+        };
+        read(path, answer(post))
     }
 
     /// The one page that a test's results fit on.
@@ -103,8 +154,18 @@ pub(super) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run tests/run.sh"))
 }
 
-fn read(path: &str, answer: Result<http::Response<ureq::Body>, ureq::Error>) -> Value {
-    let mut answer = answer.unwrap();
+/// Asks until there is an answer: another test may have stopped the server.
+#[track_caller]
+fn answer(ask: impl Fn() -> Result<http::Response<ureq::Body>, ureq::Error>) -> http::Response<ureq::Body> {
+    let mut answer = None;
+    within_patience("the server answers", || {
+        answer = ask().ok();
+        answer.is_some()
+    });
+    answer.unwrap()
+}
+
+fn read(path: &str, mut answer: http::Response<ureq::Body>) -> Value {
     let body = answer.body_mut().read_to_string().unwrap();
     assert!(answer.status().is_success(), "{path}: {} {body}", answer.status());
     serde_json::from_str(&body).unwrap()

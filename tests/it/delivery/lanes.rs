@@ -1,5 +1,4 @@
 //! What matters more goes first, and what matters less makes room for it.
-#![expect(clippy::arithmetic_side_effects, reason = "places in a list of a test")]
 
 use std::sync::{Mutex, mpsc};
 use std::thread;
