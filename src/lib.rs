@@ -30,4 +30,4 @@ pub use layer::ReportLayer;
 pub use record::{BoxError, EventId, Kind, User};
 pub use report::Report;
 pub use scrub::{Scrubber, Sensitive, redacted, scrubber};
-pub use stats::{DestinationStats, Dropped, Stats};
+pub use stats::{DestinationStats, Dropped, Evicted, SpoolStats, Stats};

@@ -20,7 +20,7 @@ use sentry::types::Dsn;
 
 pub use destination::Destination;
 pub use error::ConfigError;
-pub(crate) use settings::{Resolved, ResolvedDestination};
+pub(crate) use settings::{Resolved, ResolvedDestination, SpoolSettings};
 
 pub use crate::reporter::Bodies;
 use crate::reporter::ErrorName;
@@ -310,6 +310,11 @@ impl Config {
     /// starts sends what dead ones left for the same project. It has to outlive what events shall survive (a
     /// container's own file system goes with the container), on a file system with locks. A directory that
     /// cannot be used, or a full disk, is no error: it is said once, and delivery goes on from memory.
+    ///
+    /// Events are kept. Transactions, which are many, and check-ins, which say how things are now, are in memory only.
+    /// An event is on disk a moment after it was captured: our own thread writes it, never the caller's. What dead
+    /// processes left, and what found no room in memory during an outage, is scrubbed once more when it is read back,
+    /// and is sent after new events, at [`backlog_rate`](Self::backlog_rate).
     ///
     /// What is written has passed the scrubber. Only the process' user can read it (directories 0700, files
     /// 0600), and nothing stays for more than 30 days. What no server will take is put aside for people, in

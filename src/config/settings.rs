@@ -55,7 +55,6 @@ pub(crate) struct ResolvedDestination {
 
 /// Where events are kept until they are delivered.
 #[derive(Debug)]
-#[expect(dead_code, reason = "nothing but the log reads it yet")]
 pub(crate) struct SpoolSettings {
     pub(crate) dir: PathBuf,
     pub(crate) max_bytes: u64,

@@ -7,8 +7,28 @@ use ::sentry::types::Uuid;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Outgoing, hygiene};
+use super::hygiene;
 use crate::scrub::{Removed, Scrubber};
+
+/// One scrubbed item on its way to the servers.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) event_id: Option<Uuid>,
+    /// The item's type: `event`, `transaction`, ...
+    pub(crate) kind: &'static str,
+    pub(crate) payload: Vec<u8>,
+    /// What people call it, scrubbed like the rest.
+    pub(crate) title: String,
+}
+
+impl Outgoing {
+    /// The same without what is least missed, for a server to which it is too large. `None` if nothing can go.
+    pub(super) fn shrunk(&self) -> Option<Self> {
+        let Self { event_id, kind, payload, title } = self;
+        let payload = hygiene::shrunk(payload)?;
+        Some(Self { event_id: *event_id, kind, payload, title: title.clone() })
+    }
+}
 
 /// Lets an event through. `None` if it cannot be serialized.
 pub(super) fn event(event: Event<'static>, scrubber: &Scrubber) -> Option<Outgoing> {
@@ -25,6 +45,14 @@ pub(super) fn item(item: EnvelopeItem, scrubber: &Scrubber) -> Option<Outgoing> 
         EnvelopeItem::MonitorCheckIn(check_in) => pass("check_in", None, &check_in, scrubber),
         _ => None,
     }
+}
+
+/// Lets an event through that was on disk: an older version may have written it, which knew fewer secrets. `None` if
+/// it is no event.
+pub(super) fn stored(payload: &[u8], scrubber: &Scrubber) -> Option<Outgoing> {
+    let event: Value = serde_json::from_slice(payload).ok()?;
+    let id = event.as_object()?.get("event_id")?.as_str()?.parse().ok()?;
+    pass("event", Some(id), &event, scrubber)
 }
 
 fn pass<T: Serialize>(

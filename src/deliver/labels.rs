@@ -1,5 +1,6 @@
 //! What decides where an event goes, and how soon.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher as _};
 
 use ::sentry::protocol::{EnvelopeItem, Event};
@@ -26,6 +27,30 @@ pub(super) struct EventLabels {
     pub(super) critical: bool,
 }
 
+/// Which events a destination takes: those for which everything here holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter {
+    pub(crate) only: Option<Vec<Kind>>,
+    pub(crate) except: Vec<Kind>,
+    pub(crate) at_least: Option<Level>,
+    pub(crate) critical: bool,
+}
+
+impl Filter {
+    pub(super) fn takes(&self, labels: &Labels) -> bool {
+        match &labels.event {
+            Some(EventLabels { kind, level, critical }) => {
+                self.only.as_ref().is_none_or(|only| only.contains(kind))
+                    && !self.except.contains(kind)
+                    && self.at_least.is_none_or(|least| *level >= least)
+                    && (*critical || !self.critical)
+            }
+            // It has neither kind nor level.
+            None => self.only.is_none() && self.at_least.is_none() && !self.critical,
+        }
+    }
+}
+
 impl Labels {
     /// What the finished event says; its hooks had the last word.
     pub(super) fn of_event(event: &Event<'_>) -> Self {
@@ -40,7 +65,11 @@ impl Labels {
             EventLabels { critical: true, .. } | EventLabels { kind: Kind::Panic, .. } => Lane::Urgent,
             EventLabels { level, .. } => lane_of(level),
         };
-        Self { lane, order: issue(event).map_or(Order::Any, Order::FirstOfIssue), event: Some(labels) }
+        Self {
+            lane,
+            order: issue(&event.fingerprint).map_or(Order::Any, Order::FirstOfIssue),
+            event: Some(labels),
+        }
     }
 
     /// The same for what the SDK sends.
@@ -102,9 +131,21 @@ fn level(level: ::sentry::Level) -> Level {
 }
 
 /// The issue that servers will put it in, where it is known: that of its fingerprint.
-fn issue(event: &Event<'_>) -> Option<u64> {
-    let by_server = event.fingerprint.iter().any(|part| part.contains("{{"));
-    (!by_server && !event.fingerprint.is_empty()).then(|| hash(&event.fingerprint))
+fn issue(fingerprint: &[Cow<'_, str>]) -> Option<u64> {
+    let by_server = fingerprint.iter().any(|part| part.contains("{{"));
+    (!by_server && !fingerprint.is_empty()).then(|| hash(fingerprint))
+}
+
+/// The same for an event that was read back. Where its fingerprint was scrubbed it is another issue, which costs a
+/// request that goes alone.
+pub(super) fn order_of_payload(payload: &[u8]) -> Order {
+    #[derive(serde::Deserialize)]
+    struct Fingerprint<'a> {
+        #[serde(borrow, default)]
+        fingerprint: Vec<Cow<'a, str>>,
+    }
+    let event = serde_json::from_slice::<Fingerprint<'_>>(payload);
+    event.ok().and_then(|event| issue(&event.fingerprint)).map_or(Order::Any, Order::FirstOfIssue)
 }
 
 fn hash(value: &(impl std::hash::Hash + ?Sized)) -> u64 {

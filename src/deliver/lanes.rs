@@ -16,6 +16,15 @@ pub(crate) enum Lane {
 
 impl Lane {
     pub(super) const ALL: [Self; 4] = [Self::Urgent, Self::Errors, Self::Warnings, Self::Rest];
+
+    /// 0 matters most.
+    pub(super) const fn rank(self) -> u8 {
+        self as u8
+    }
+
+    pub(super) fn ranked(rank: u8) -> Self {
+        Self::ALL.into_iter().find(|lane| lane.rank() == rank).unwrap_or(Self::Rest)
+    }
 }
 
 /// A queue for each lane, bounded together by the number and the weight of their items.
@@ -85,6 +94,26 @@ impl<T> Lanes<T> {
         self.next_seq = self.next_seq.wrapping_add(1);
         let placed = Placed { item, lane, weight, seq: self.next_seq };
         self.of(lane).insert(Side::Fresh, usize::MAX, placed);
+    }
+
+    /// Adds what waited elsewhere, behind the rest of its lane. Nothing makes room for it.
+    pub(super) fn push_old(&mut self, lane: Lane, weight: usize, item: T) -> Result<(), T> {
+        if self.is_full_for(weight) {
+            return Err(item);
+        }
+        self.next_seq = self.next_seq.wrapping_add(1);
+        let placed = Placed { item, lane, weight, seq: self.next_seq };
+        self.of(lane).insert(Side::Old, usize::MAX, placed);
+        Ok(())
+    }
+
+    /// Whether less than half of the room is taken.
+    pub(super) fn is_half_empty(&self) -> bool {
+        self.len() < self.max_len / 2 && self.weight() < self.max_weight / 2
+    }
+
+    pub(super) fn old(&self) -> usize {
+        self.lanes.iter().map(|sides| sides.old.len()).fold(0, usize::saturating_add)
     }
 
     /// The first item of the highest lane that is allowed to go.

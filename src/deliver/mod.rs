@@ -1,13 +1,15 @@
 //! Delivery: one thread makes events of records and lets them through the gate, a few send them to each destination.
 //!
 //! ```text
-//! sink, SDK transport → queue → processing thread: build, hygiene, gate ─┬▶ outbox → senders → server
-//!                                                                       └▶ outbox → senders → server
+//! sink, SDK transport → queue → processing thread: build, hygiene, gate, spool ─┬▶ outbox → senders → server
+//!                                                                              └▶ outbox → senders → server
+//!                                        gate ◀─ what the spool had from before ──┘ after what is new
 //! ```
 //! Nobody waits for anybody behind him. Nothing is unbounded: the queue holds 16 384 records or 64 MiB, each outbox
 //! 16 384 events or 32 MiB. Both have lanes: what matters more goes first, and when there is no room what matters
 //! less goes for it, which is counted.
 
+pub(crate) mod backlog;
 mod clock;
 mod destination;
 mod gate;
@@ -23,7 +25,6 @@ mod reports;
 mod retry;
 mod schedule;
 pub(crate) mod sentry;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "nothing sends from it yet"))]
 pub(crate) mod spool;
 mod transport;
 mod watch;
@@ -33,12 +34,13 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use ::sentry::protocol::EnvelopeItem;
-use ::sentry::types::Uuid;
 use ::sentry::{Client, Envelope};
 
 use self::destination::Parcel;
-pub(crate) use self::destination::{Destination, Filter, Terms};
+pub(crate) use self::destination::{Destination, Terms};
+pub(crate) use self::gate::Outgoing;
 pub(crate) use self::hygiene::{mended_environment, mended_release};
+pub(crate) use self::labels::Filter;
 use self::labels::Labels;
 use self::lanes::Lane;
 use self::limits::Category;
@@ -124,26 +126,6 @@ impl Job {
 /// What an event of the SDK is taken to occupy: it cannot be weighed without being serialized.
 const SDK_EVENT: usize = 16 * 1024;
 
-/// One scrubbed item on its way to the servers.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) event_id: Option<Uuid>,
-    /// The item's type: `event`, `transaction`, ...
-    pub(crate) kind: &'static str,
-    pub(crate) payload: Vec<u8>,
-    /// What people call it, scrubbed like the rest.
-    pub(crate) title: String,
-}
-
-impl Outgoing {
-    /// The same without what is least missed, for a server to which it is too large. `None` if nothing can go.
-    fn shrunk(&self) -> Option<Self> {
-        let Self { event_id, kind, payload, title } = self;
-        let payload = hygiene::shrunk(payload)?;
-        Some(Self { event_id: *event_id, kind, payload, title: title.clone() })
-    }
-}
-
 impl Delivery {
     /// `destinations` are where events go; without one they are written to the log. `watchers` see all of them.
     pub(crate) fn new(
@@ -176,6 +158,10 @@ impl Delivery {
         let delivery = Arc::clone(self);
         spawn("faultwire", move || delivery.process(&builder))?;
         for destination in &self.destinations {
+            if destination.keeps() {
+                let (destination, progress) = (Arc::clone(destination), Arc::clone(&self.progress));
+                spawn("faultwire-spool", move || destination.read_back(&progress))?;
+            }
             for _ in 0..SENDERS {
                 let destination = Arc::clone(destination);
                 spawn("faultwire-send", move || destination.send())?;
@@ -191,6 +177,17 @@ impl Delivery {
 
     /// Waits until everything is delivered that is on its way, but no longer than that. True if nothing is left.
     pub(crate) fn flush(&self, timeout: Duration) -> bool {
+        self.wait(timeout, || false)
+            && self.destinations.iter().all(|destination| destination.left_on_disk() == 0)
+    }
+
+    /// The same before the end: for a server that is away nobody waits when everything is on disk.
+    pub(crate) fn finish(&self, timeout: Duration) {
+        let may_leave = || self.destinations.iter().all(|destination| destination.may_be_left());
+        self.wait(timeout, || self.progress.is_safe() && may_leave());
+    }
+
+    fn wait(&self, timeout: Duration, enough: impl Fn() -> bool) -> bool {
         let now = Instant::now();
         let deadline = now.checked_add(timeout.min(LONGEST_FLUSH)).unwrap_or(now);
         for summary in self.admission.storm.so_far() {
@@ -200,14 +197,14 @@ impl Delivery {
         self.destinations.iter().for_each(|destination| destination.hurry(deadline));
         // Nothing comes of waiting when all that is left is held back for longer than that.
         let stuck = || self.destinations.iter().map(|destination| destination.stuck_until(deadline)).sum();
-        let hopeless = || Option::<usize>::is_some_and(stuck(), |events| events > 0);
+        let hopeless = || Option::<usize>::is_some_and(stuck(), |events| events > 0) || enough();
         let nothing_is_left = self.progress.wait(deadline, hopeless);
         self.bell.ring();
         nothing_is_left
     }
 
-    /// Ends delivery. What no server has accepted is counted as lost.
-    pub(crate) fn close(&self) {
+    /// Ends delivery. What no server has accepted is on disk, or counted as lost. Returns how many events are on disk.
+    pub(crate) fn close(&self) -> u64 {
         let unsaid = self.admission.storm.close();
         self.counters.summaries.add(unsaid);
         self.counters.shutdown.add(unsaid);
@@ -217,8 +214,11 @@ impl Delivery {
         self.progress.close();
         drop(waiting);
         drop_quietly(self.queue.close());
+        let on_disk = self.destinations.iter().map(|destination| destination.leave());
+        let on_disk = on_disk.fold(0, u64::saturating_add);
         self.bell.end();
         self.publish();
+        on_disk
     }
 
     /// Looks after everything now and then, until the end.
@@ -370,8 +370,17 @@ impl Delivery {
         }
         ticket.route(takers.len());
         let (outgoing, ticket) = (Arc::new(item), Arc::new(ticket));
-        for destination in takers {
-            destination.put(Parcel { outgoing: Arc::clone(&outgoing), ticket: Arc::clone(&ticket) }, labels);
+        // All of them before the first is sent: an event that is on its way is on disk.
+        let kept =
+            takers.iter().any(|destination| destination.keeps()).then(|| sentry::kept(&outgoing)).flatten();
+        let keep = |destination: &Destination| destination.keep(labels.lane, kept.as_deref()?);
+        let entries: Vec<_> = takers.iter().map(|destination| keep(destination)).collect();
+        if entries.iter().any(Option::is_some) {
+            ticket.stored();
+        }
+        for (destination, entry) in takers.into_iter().zip(entries) {
+            let (outgoing, ticket) = (Arc::clone(&outgoing), Arc::clone(&ticket));
+            destination.put(Parcel { outgoing, ticket, entry }, labels);
         }
         ticket.routed();
     }

@@ -27,6 +27,8 @@ struct State {
     unrouted: usize,
     /// Those that no server has accepted yet.
     undecided: usize,
+    /// How many of these are on disk.
+    safe: usize,
     /// How many wait: waking them costs a call of the system.
     waiting: usize,
     closed: bool,
@@ -41,6 +43,9 @@ pub(super) struct Ticket {
     copies: AtomicUsize,
     routed: AtomicBool,
     decided: AtomicBool,
+    on_disk: AtomicBool,
+    /// A copy left memory for the disk. It comes back as an event of its own.
+    spilled: AtomicBool,
 }
 
 impl Progress {
@@ -61,6 +66,8 @@ impl Progress {
             copies: AtomicUsize::new(1),
             routed: AtomicBool::new(false),
             decided: AtomicBool::new(false),
+            on_disk: AtomicBool::new(false),
+            spilled: AtomicBool::new(false),
         }
     }
 
@@ -100,17 +107,25 @@ impl Progress {
         }
     }
 
-    /// Counts everything that no server has accepted yet as lost, and nothing from then on.
+    /// Whether everything that is on its way is on disk, too.
+    pub(super) fn is_safe(&self) -> bool {
+        let state = self.state();
+        state.safe >= state.undecided
+    }
+
+    /// Counts everything that no server has accepted yet, and that is not on disk, as lost, and nothing from then on.
     pub(super) fn close(&self) {
         let mut state = self.state();
         if !std::mem::replace(&mut state.closed, true) {
-            self.counters.shutdown.add(u64::try_from(state.undecided).unwrap_or(u64::MAX));
+            let lost = state.undecided.saturating_sub(state.safe);
+            self.counters.shutdown.add(u64::try_from(lost).unwrap_or(u64::MAX));
         }
     }
 
-    fn decide(&self, count: impl FnOnce(&Counters)) {
+    fn decide(&self, on_disk: &AtomicBool, count: impl FnOnce(&Counters)) {
         let mut state = self.state();
         state.undecided = state.undecided.saturating_sub(1);
+        state.safe = state.safe.saturating_sub(usize::from(on_disk.load(Ordering::Acquire)));
         if !state.closed {
             count(&self.counters);
         }
@@ -135,10 +150,27 @@ impl Ticket {
         }
     }
 
+    /// A copy of it is on disk.
+    pub(super) fn stored(&self) {
+        let mut state = self.progress.state();
+        // Whoever decides it counts it out under the same lock.
+        if !self.decided.load(Ordering::Acquire) && !self.on_disk.swap(true, Ordering::AcqRel) {
+            state.safe = state.safe.saturating_add(1);
+        }
+    }
+
+    /// One copy is on disk only.
+    pub(super) fn spilled(&self) {
+        self.spilled.store(true, Ordering::Release);
+        if self.copies.fetch_sub(1, Ordering::AcqRel) <= 1 {
+            self.end(|_| {});
+        }
+    }
+
     /// One server has accepted it; the first one counts.
     pub(super) fn accepted(&self) {
         if !self.decided.swap(true, Ordering::AcqRel) {
-            self.progress.decide(Counters::succeeded);
+            self.progress.decide(&self.on_disk, Counters::succeeded);
         }
         self.copies.fetch_sub(1, Ordering::AcqRel);
     }
@@ -147,14 +179,19 @@ impl Ticket {
     pub(super) fn lost(&self, reason: Reason) {
         let last = self.copies.fetch_sub(1, Ordering::AcqRel) <= 1;
         if last {
-            self.end(|counters| counters.lost(reason));
+            let comes_back = self.spilled.load(Ordering::Acquire);
+            self.end(|counters| {
+                if !comes_back {
+                    counters.lost(reason);
+                }
+            });
         }
     }
 
     /// It ends here, before any destination.
     pub(super) fn end(&self, count: impl FnOnce(&Counters)) {
         if !self.decided.swap(true, Ordering::AcqRel) {
-            self.progress.decide(count);
+            self.progress.decide(&self.on_disk, count);
         }
     }
 }

@@ -120,6 +120,11 @@ impl Line {
         }
     }
 
+    /// Whether the last that was heard of the server was no good.
+    pub(super) fn is_down(&self) -> bool {
+        self.down_since.is_some()
+    }
+
     pub(super) fn is_open(&self, now: Instant) -> bool {
         self.open && self.may_go(now) == Go::Now
     }

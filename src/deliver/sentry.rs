@@ -1,10 +1,11 @@
 //! A server that speaks Sentry's protocol: what is posted to it, and what its answers mean.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::time::{Duration, SystemTime};
 
 use ::sentry::types::Dsn;
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -20,6 +21,8 @@ use crate::scrub::scrub_text;
 
 /// More of what a server says about an event is not shown.
 const MAX_WORDS: usize = 200;
+/// What is kept and unpacks to more than this was not packed here.
+const MAX_KEPT: u64 = 64 * 1024 * 1024;
 
 /// One server and project.
 #[derive(Debug)]
@@ -63,7 +66,7 @@ impl Server {
 
     /// Posts one item in an envelope of its own.
     pub(super) fn send(&self, item: &Outgoing) -> Reply {
-        let envelope = match envelope(item, SystemTime::now()) {
+        let envelope = match envelope(item, Some(SystemTime::now())) {
             Ok(envelope) => envelope,
             Err(error) => {
                 return Reply::without_answer(Verdict::Rejected, &format!("cannot be encoded: {error}"));
@@ -78,11 +81,16 @@ impl Server {
 
 /// The envelope: its header, the item's header, the item; gzipped. One item an envelope, because Bugsink
 /// and GlitchTip drop what stands beside an event.
-fn envelope(item: &Outgoing, now: SystemTime) -> std::io::Result<Vec<u8>> {
-    let sent_at = OffsetDateTime::from(now).format(&Rfc3339).map_err(std::io::Error::other)?;
-    let mut header = json!({ "sent_at": sent_at, "sdk": { "name": SDK_NAME, "version": SDK_VERSION } });
-    if let (Some(id), Some(fields)) = (item.event_id, header.as_object_mut()) {
-        fields.insert("event_id".to_owned(), id.simple().to_string().into());
+fn envelope(item: &Outgoing, sent_at: Option<SystemTime>) -> std::io::Result<Vec<u8>> {
+    let mut header = json!({ "sdk": { "name": SDK_NAME, "version": SDK_VERSION } });
+    if let Some(fields) = header.as_object_mut() {
+        if let Some(id) = item.event_id {
+            fields.insert("event_id".to_owned(), id.simple().to_string().into());
+        }
+        if let Some(sent_at) = sent_at {
+            let sent_at = OffsetDateTime::from(sent_at).format(&Rfc3339).map_err(std::io::Error::other)?;
+            fields.insert("sent_at".to_owned(), sent_at.into());
+        }
     }
     let item_header = json!({ "type": item.kind, "length": item.payload.len() });
     let mut gzip = GzEncoder::new(Vec::with_capacity(item.payload.len() / 3), Compression::fast());
@@ -91,6 +99,26 @@ fn envelope(item: &Outgoing, now: SystemTime) -> std::io::Result<Vec<u8>> {
     gzip.write_all(&item.payload)?;
     gzip.write_all(b"\n")?;
     gzip.finish()
+}
+
+/// The envelope as it is kept: without a time of sending, which is known when it is sent. `None` for what is not
+/// kept: a check-in says how things are now, and transactions are many.
+pub(super) fn kept(item: &Outgoing) -> Option<Vec<u8>> {
+    if item.kind != "event" {
+        return None;
+    }
+    envelope(item, None).ok()
+}
+
+/// The event in what was kept. `None` if there is none.
+pub(super) fn event_in(kept: &[u8]) -> Option<Vec<u8>> {
+    let mut envelope = Vec::new();
+    GzDecoder::new(kept).take(MAX_KEPT).read_to_end(&mut envelope).ok()?;
+    let mut lines = envelope.splitn(3, |byte| *byte == b'\n');
+    let (_, item, rest) = (lines.next()?, lines.next()?, lines.next()?);
+    let header: Value = serde_json::from_slice(item).ok()?;
+    let length = usize::try_from(header.get("length")?.as_u64()?).ok()?;
+    (header.get("type")?.as_str()? == "event").then(|| rest.get(..length).map(<[u8]>::to_vec))?
 }
 
 impl Reply {
@@ -150,6 +178,8 @@ fn words(body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use ::sentry::types::Uuid;
+
     use super::*;
 
     fn reply_to(status: u16, retry_after: Option<u64>, rate_limits: Option<&str>, body: &str) -> Reply {
@@ -164,6 +194,25 @@ mod tests {
 
     fn held(reply: &Reply) -> Vec<(&'static str, u64)> {
         reply.limits.iter().map(|(category, wait)| (category.as_str(), wait.as_secs())).collect()
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_and_only_events_are_kept() {
+        let item = |kind| Outgoing {
+            event_id: Some(Uuid::nil()),
+            kind,
+            payload: b"{\"a\":\"\\n\"}".to_vec(),
+            title: String::new(),
+        };
+        let event = item("event");
+        let kept = kept(&event).unwrap();
+        assert_eq!(event_in(&kept), Some(event.payload));
+        assert!(super::kept(&item("transaction")).is_none());
+        assert!(super::kept(&item("check_in")).is_none());
+        let other = envelope(&item("transaction"), None).unwrap();
+        for no_event in [&b""[..], b"no gzip", &kept[..kept.len() / 2], &other] {
+            assert_eq!(event_in(no_event), None);
+        }
     }
 
     #[test]

@@ -14,9 +14,11 @@ use sentry::types::Dsn;
 use sentry::{Client, ClientOptions, Hub, Integration};
 
 pub use self::shutdown::{Shutdown, ShutdownSummary};
-use crate::config::{Config, ConfigError, Resolved, ResolvedDestination};
+use crate::config::{Config, ConfigError, Resolved, ResolvedDestination, SpoolSettings};
+use crate::deliver::backlog::{self, Backlog};
 use crate::deliver::post::Poster;
 use crate::deliver::sentry::Server;
+use crate::deliver::spool::Options;
 use crate::deliver::{Delivery, Destination, SdkTransport, Terms};
 use crate::inbox::{About, Inbox};
 use crate::panics;
@@ -88,7 +90,7 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     let Settings { sample_rate, bodies, body_limit, .. } = *settings;
     tracing::debug!(target: "faultwire", ?bodies, body_limit, "request bodies");
     if let Some(spool) = &resolved.spool {
-        tracing::warn!(target: "faultwire", ?spool, "nothing is kept on disk in this version");
+        tracing::debug!(target: "faultwire", ?spool, "events are kept on disk");
     }
     let servers: Vec<_> =
         resolved.destinations.iter().map(|destination| server(destination, &resolved)).collect();
@@ -110,7 +112,8 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
             client_reports: destination.client_reports,
             verbose: resolved.debug,
         };
-        Destination::new(terms, server, own, Arc::clone(&counters))
+        let backlog = resolved.spool.as_ref().map(|spool| backlog(spool, destination, &server, &own));
+        Destination::new(terms, server, backlog, own, Arc::clone(&counters))
     });
     let storm = storm::Control::new(settings.storm);
     let admission = Arc::new(Admission::new(Arc::clone(&counters), sample_rate, storm));
@@ -145,6 +148,18 @@ fn server(destination: &ResolvedDestination, resolved: &Resolved) -> (Server, Ar
     let server = Server::new(&destination.dsn, Poster::new(resolved.roots.clone()));
     let counters = DestinationCounters::new(destination.name.clone(), server.name().to_owned());
     (server, Arc::new(counters))
+}
+
+/// Where the destination's events are kept.
+fn backlog(
+    spool: &SpoolSettings,
+    destination: &ResolvedDestination,
+    server: &Server,
+    counters: &Arc<DestinationCounters>,
+) -> Backlog {
+    let options = Options::new(&spool.dir, backlog::name_of(&destination.dsn));
+    let options = options.max_bytes(spool.max_bytes).sync(spool.sync);
+    Backlog::open(options, server.name(), Arc::clone(counters))
 }
 
 fn open_inbox(
@@ -210,7 +225,8 @@ fn client_options(resolved: Resolved, transport: Arc<SdkTransport>) -> (ClientOp
 }
 
 /// Keeps reporting alive. Dropping it ends reporting after delivering what is left, for at most the shutdown
-/// timeout (`FAULTWIRE_SHUTDOWN_TIMEOUT`, 2 s), also when the server hangs.
+/// timeout (`FAULTWIRE_SHUTDOWN_TIMEOUT`, 2 s), also when the server hangs. When everything is on disk
+/// ([`Config::spool_dir`]) nobody waits for a server that is away.
 ///
 /// Dropping it blocks; asynchronous code ends reporting with [`shutdown_async`](Self::shutdown_async). Neither
 /// `std::process::exit` nor `abort` drops anything: end reporting before. After a `fork` the child has none of this
@@ -243,13 +259,14 @@ struct Running {
 impl Guard {
     /// Waits until everything that was captured before is delivered, for at most `timeout`; what is captured
     /// meanwhile is not waited for. Returns early when the servers are held back for longer than that: what is left
-    /// would not move. True if nothing is left.
+    /// would not move. True if nothing is left. What is on disk and no longer in memory
+    /// ([`SpoolStats::waiting`](crate::SpoolStats::waiting)) is left, and is not waited for.
     #[must_use]
     pub fn flush(&self, timeout: Duration) -> bool {
         self.running.as_ref().is_none_or(|running| running.delivery.flush(timeout))
     }
 
-    /// Ends reporting: delivers what is left, for at most `timeout`.
+    /// Ends reporting: delivers what is left, for at most `timeout`. What is on disk by then is not lost.
     #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     pub fn shutdown(mut self, timeout: Duration) -> ShutdownSummary {
         self.running.take().map(|running| running.end(timeout)).unwrap_or_default()
@@ -306,13 +323,16 @@ impl Guard {
 impl Running {
     fn end(self, timeout: Duration) -> ShutdownSummary {
         reporter::uninstall(&self.reporter);
-        self.delivery.flush(timeout);
-        self.delivery.close();
+        self.delivery.finish(timeout);
+        let spooled = self.delivery.close();
         let lost = self.reporter.counters.shutdown.get();
         if lost > 0 {
             tracing::warn!(target: "faultwire", lost, "events are lost: the server did not take them in time");
         }
-        ShutdownSummary { sent: self.reporter.counters.sent.get(), lost }
+        if spooled > 0 {
+            tracing::info!(target: "faultwire", spooled, "events are on disk: the next process sends them");
+        }
+        ShutdownSummary { sent: self.reporter.counters.sent.get(), spooled, lost }
     }
 }
 

@@ -16,7 +16,10 @@ use crate::reporter;
 pub struct ShutdownSummary {
     /// Events that a server accepted, since `init`.
     pub sent: u64,
-    /// Events that no server had accepted when the time was over.
+    /// Events that are on disk ([`Config::spool_dir`](crate::Config::spool_dir)), for each destination, also those that
+    /// earlier processes left: the next process sends them. 0 without a spool.
+    pub spooled: u64,
+    /// Events that no server had accepted when the time was over, and that are not on disk.
     pub lost: u64,
 }
 

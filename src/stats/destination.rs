@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Counter, Dropped, Reason};
+use super::{Counter, Dropped, Reason, SpoolStats};
 
 /// What happened to the events of one destination.
 ///
@@ -35,6 +35,8 @@ pub struct DestinationStats {
     pub queued: u64,
     /// How many bytes they have.
     pub queued_bytes: u64,
+    /// What is on disk for it. `None` without a spool.
+    pub spool: Option<SpoolStats>,
     /// Events that this server will not get, by reason.
     pub dropped: Dropped,
     /// When the server last accepted an event.
@@ -61,6 +63,7 @@ pub(crate) struct DestinationCounters {
     pub(crate) shutdown: Counter,
     queued: AtomicU64,
     queued_bytes: AtomicU64,
+    spool: Mutex<Option<SpoolStats>>,
     notes: Mutex<Notes>,
 }
 
@@ -110,6 +113,12 @@ impl DestinationCounters {
         self.queued_bytes.store(number(load.bytes), Ordering::Relaxed);
     }
 
+    /// `stats` is asked under the lock, so that no older answer comes after a newer one.
+    pub(crate) fn set_spool(&self, stats: impl FnOnce() -> SpoolStats) {
+        let mut spool = self.spool.lock().unwrap_or_else(PoisonError::into_inner);
+        *spool = Some(stats());
+    }
+
     pub(crate) fn set_reachable(&self, reachable: bool) {
         self.unreachable.store(!reachable, Ordering::Relaxed);
     }
@@ -123,6 +132,7 @@ impl DestinationCounters {
     }
 
     pub(crate) fn read(&self) -> DestinationStats {
+        let spool = *self.spool.lock().unwrap_or_else(PoisonError::into_inner);
         let notes = self.notes();
         DestinationStats {
             name: self.name.clone(),
@@ -132,11 +142,13 @@ impl DestinationCounters {
             retried: self.retried.get(),
             queued: self.queued.load(Ordering::Relaxed),
             queued_bytes: self.queued_bytes.load(Ordering::Relaxed),
+            spool,
             dropped: Dropped {
                 queue_full: self.queue_full.get(),
                 shed: self.shed.get(),
                 rejected: self.rejected.get(),
                 shutdown: self.shutdown.get(),
+                evicted: spool.map_or(0, |spool| spool.evicted.total()),
                 ..Dropped::default()
             },
             last_success: notes.last_success,

@@ -26,22 +26,37 @@ fn publish_destination(stats: &DestinationStats) {
     counter!("faultwire_retried_total", "destination" => name()).absolute(stats.retried);
     for (reason, dropped) in by_reason(&stats.dropped) {
         // The others are known before there is a destination.
-        if matches!(reason, "queue_full" | "shed" | "rejected" | "shutdown") {
+        if matches!(reason, "queue_full" | "shed" | "rejected" | "shutdown" | "evicted") {
             counter!("faultwire_destination_dropped_total", "destination" => name(), "reason" => reason)
                 .absolute(dropped);
         }
     }
     gauge!("faultwire_queued_events", "destination" => name()).set(float(stats.queued));
     gauge!("faultwire_queued_bytes", "destination" => name()).set(float(stats.queued_bytes));
+    if let Some(spool) = &stats.spool {
+        gauge!("faultwire_spooled_events", "destination" => name()).set(float(spool.events));
+        counter!("faultwire_spool_failed_writes_total", "destination" => name())
+            .absolute(spool.failed_writes);
+        counter!("faultwire_spool_quarantined_total", "destination" => name()).absolute(spool.quarantined);
+    }
     gauge!("faultwire_reachable", "destination" => name()).set(if stats.reachable { 1.0 } else { 0.0 });
     if let Some(seconds) = stats.last_success.map(unix_seconds) {
         gauge!("faultwire_last_success_timestamp_seconds", "destination" => name()).set(seconds);
     }
 }
 
-fn by_reason(dropped: &Dropped) -> [(&'static str, u64); 8] {
-    let Dropped { queue_full, shed, no_destination, sampled, by_hook, rejected, shutdown, unsupported } =
-        *dropped;
+fn by_reason(dropped: &Dropped) -> [(&'static str, u64); 9] {
+    let Dropped {
+        queue_full,
+        shed,
+        no_destination,
+        sampled,
+        by_hook,
+        rejected,
+        shutdown,
+        evicted,
+        unsupported,
+    } = *dropped;
     [
         ("queue_full", queue_full),
         ("shed", shed),
@@ -50,6 +65,7 @@ fn by_reason(dropped: &Dropped) -> [(&'static str, u64); 8] {
         ("by_hook", by_hook),
         ("rejected", rejected),
         ("shutdown", shutdown),
+        ("evicted", evicted),
         ("unsupported", unsupported),
     ]
 }

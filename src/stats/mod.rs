@@ -3,6 +3,7 @@
 mod destination;
 #[cfg(feature = "metrics")]
 pub(crate) mod facade;
+mod spool;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +13,15 @@ use serde::Serialize;
 
 pub use self::destination::DestinationStats;
 pub(crate) use self::destination::{DestinationCounters, Load};
+pub use self::spool::{Evicted, SpoolStats};
 
 /// What happened to the failures of this process since `init`. What counts events only grows.
 ///
-/// Every failure ends up in exactly one of `sent`, `logged`, `suppressed`, [`Dropped`], or is still on its way; so
-/// does every summary of suppressed failures: `captured + summaries` is what there is to account for. With several
-/// destinations an event is sent when the first of them accepted it, and dropped when the last of them could not;
-/// `destinations` counts for each of them.
+/// Every failure ends up in exactly one of `sent`, `logged`, `suppressed`, [`Dropped`], or is still on its way, in memory
+/// or on disk; so does every summary of suppressed failures: `captured + summaries` is what there is to account for. With
+/// several destinations an event is sent when the first of them accepted it, and dropped when the last of them could not;
+/// `destinations` counts for each of them. What comes back from the disk, left by a dead process or because there was no
+/// room in memory, counts as an event of its own there.
 ///
 /// It is made to be the body of a health handler: times are written in RFC 3339, and nothing in it is secret.
 ///
@@ -44,6 +47,8 @@ pub struct Stats {
     pub suppressed: u64,
     /// Events that say how many were suppressed. They are sent like others.
     pub summaries: u64,
+    /// Events that are on disk now, over all destinations ([`DestinationStats::spool`]).
+    pub spooled: u64,
     /// Attempts after the first.
     pub retried: u64,
     /// Reports that were neither sent nor turned into an error response, and reports answered below 500.
@@ -80,8 +85,10 @@ pub struct Dropped {
     pub by_hook: u64,
     /// The server refused the event for what it is (400, 413 and the like).
     pub rejected: u64,
-    /// Still undelivered when the guard's time was over.
+    /// Still undelivered, and not on disk, when the guard's time was over.
     pub shutdown: u64,
+    /// Removed from the spool undelivered: too old, or they made room there.
+    pub evicted: u64,
     /// Items that are never sent: attachments, sessions, raw envelopes.
     pub unsupported: u64,
 }
@@ -90,9 +97,18 @@ impl Dropped {
     /// The sum over all reasons.
     #[must_use]
     pub fn total(&self) -> u64 {
-        let Self { queue_full, shed, no_destination, sampled, by_hook, rejected, shutdown, unsupported } =
-            *self;
-        [queue_full, shed, no_destination, sampled, by_hook, rejected, shutdown, unsupported]
+        let Self {
+            queue_full,
+            shed,
+            no_destination,
+            sampled,
+            by_hook,
+            rejected,
+            shutdown,
+            evicted,
+            unsupported,
+        } = *self;
+        [queue_full, shed, no_destination, sampled, by_hook, rejected, shutdown, evicted, unsupported]
             .into_iter()
             .fold(0, u64::saturating_add)
     }
@@ -164,7 +180,9 @@ impl Counters {
     }
 
     pub(crate) fn read(&self) -> Stats {
-        let destinations = self.destinations.iter().map(|destination| destination.read()).collect();
+        let destinations: Vec<_> = self.destinations.iter().map(|destination| destination.read()).collect();
+        let sum =
+            |count: fn(&DestinationStats) -> u64| destinations.iter().map(count).fold(0, u64::saturating_add);
         let notes = self.notes();
         Stats {
             captured: self.captured.get(),
@@ -172,6 +190,7 @@ impl Counters {
             logged: self.logged.get(),
             suppressed: self.suppressed.get(),
             summaries: self.summaries.get(),
+            spooled: sum(|destination| destination.spool.map_or(0, |spool| spool.events)),
             retried: self.retried.get(),
             discarded: self.discarded.get(),
             dropped: Dropped {
@@ -182,6 +201,7 @@ impl Counters {
                 by_hook: self.by_hook.get(),
                 rejected: self.rejected.get(),
                 shutdown: self.shutdown.get(),
+                evicted: sum(|destination| destination.dropped.evicted),
                 unsupported: self.unsupported.get(),
             },
             last_success: notes.last_success,

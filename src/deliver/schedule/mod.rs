@@ -16,6 +16,8 @@ const OUTAGE: Duration = Duration::from_secs(5);
 const PATIENT_ATTEMPTS: u32 = 3;
 /// An event that failed so often, each time after others had passed, is what the server stumbles over.
 const MAX_STRIKES: u32 = 10;
+/// How much of what is elsewhere waits here. Enough for all senders.
+const MAX_FED: usize = 64;
 /// Issues that are remembered as known to the server.
 const MAX_KNOWN: usize = 4_096;
 
@@ -132,6 +134,36 @@ impl<T> Schedule<T> {
         }
     }
 
+    /// Adds an event of the backlog, which goes after new ones; gives it back when there is no room.
+    pub(super) fn push_old(
+        &mut self,
+        lane: Lane,
+        weight: usize,
+        category: Category,
+        order: Order,
+        item: T,
+    ) -> Result<(), T> {
+        let entry = Entry { item, category, order, attempts: 0, strikes: 0, accepted_before: None };
+        self.lanes.push_old(lane, weight, entry).map_err(|entry| entry.item)
+    }
+
+    /// Whether it is time for more of the backlog: the server takes what it gets, or there is nothing else to find
+    /// that out with.
+    pub(super) fn wants_backlog(&self, now: Instant) -> bool {
+        let is_idle = || self.lanes.len() == 0 && self.line.in_flight() == 0;
+        !self.closed
+            && self.lanes.old() < MAX_FED
+            && self.lanes.is_half_empty()
+            && (self.line.is_open(now) || is_idle())
+    }
+
+    /// Whether nothing here would be lost with the process, as `is_safe` says of what waits, and the server is away.
+    pub(super) fn may_be_left(&self, is_safe: impl Fn(&T) -> bool) -> bool {
+        let mut waiting = self.lanes.iter(Side::Fresh).chain(self.lanes.iter(Side::Old));
+        let is_empty = self.lanes.len() == 0 && self.line.in_flight() == 0;
+        is_empty || (self.line.is_down() && waiting.all(|entry| is_safe(&entry.item)))
+    }
+
     pub(super) fn next(&mut self, now: Instant) -> Next<T> {
         if self.closed {
             return Next::Closed;
@@ -244,11 +276,10 @@ impl<T> Schedule<T> {
         self.lanes.len() > 0
     }
 
-    /// Gives out no more and counts no more. Returns what waited, and how many events were still under way.
-    pub(super) fn close(&mut self) -> (Vec<T>, usize) {
+    /// Gives out no more and counts no more. Returns what waited.
+    pub(super) fn close(&mut self) -> Vec<T> {
         self.closed = true;
-        let items = self.lanes.drain().into_iter().map(|entry| entry.item).collect();
-        (items, self.line.in_flight())
+        self.lanes.drain().into_iter().map(|entry| entry.item).collect()
     }
 
     pub(super) fn is_closed(&self) -> bool {

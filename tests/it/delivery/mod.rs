@@ -9,6 +9,7 @@ mod limits;
 mod retries;
 mod sdk;
 mod shutdown;
+mod spool;
 mod wire;
 
 use std::time::{Duration, Instant};

@@ -3,13 +3,18 @@
 //! An event comes in by `put`, on the processing thread, and leaves by `settle`, on a sender's, once the lock is
 //! released; else it is lost (`lose`) or left at the end (`close`). Whoever keeps copies elsewhere stands there.
 
+mod read_back;
+mod tell;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::clock;
-use super::labels::{EventLabels, Labels};
+use super::backlog::Backlog;
+use super::labels::{Filter, Labels};
+use super::lanes::Lane;
 use super::limits::Category;
 use super::outbox::Outbox;
 use super::progress::Ticket;
@@ -17,47 +22,29 @@ use super::reports::{self, Discards, Tally, Why};
 use super::retry::{Change, Verdict};
 use super::schedule::{Schedule, Sending, Settled};
 use super::sentry::{Reply, Server};
-use super::watch::Watch;
-use super::{Outgoing, say};
-use crate::record::{EventId, Kind, Level};
-use crate::stats::{Counters, DestinationCounters, DestinationStats, Reason};
+use super::spool::Entry;
+use super::{Outgoing, clock};
+use crate::record::EventId;
+use crate::stats::{Counters, DestinationCounters, Reason};
 
 const MAX_WAITING: usize = 16 * 1_024;
 const MAX_WAITING_BYTES: usize = 32 * 1_024 * 1_024;
 /// What an event occupies beside its payload.
 const PARCEL: usize = 256;
-/// A server that was away for longer than this is worth a line when it is back.
-const WORTH_A_LINE: Duration = Duration::from_secs(5);
-
-/// Which events a destination takes: those for which everything here holds.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Filter {
-    pub(crate) only: Option<Vec<Kind>>,
-    pub(crate) except: Vec<Kind>,
-    pub(crate) at_least: Option<Level>,
-    pub(crate) critical: bool,
-}
-
-impl Filter {
-    fn takes(&self, labels: &Labels) -> bool {
-        match &labels.event {
-            Some(EventLabels { kind, level, critical }) => {
-                self.only.as_ref().is_none_or(|only| only.contains(kind))
-                    && !self.except.contains(kind)
-                    && self.at_least.is_none_or(|least| *level >= least)
-                    && (*critical || !self.critical)
-            }
-            // It has neither kind nor level.
-            None => self.only.is_none() && self.at_least.is_none() && !self.critical,
-        }
-    }
-}
 
 /// An event for one destination. Its copies for the others share what passed the gate.
 #[derive(Debug)]
 pub(super) struct Parcel {
     pub(super) outgoing: Arc<Outgoing>,
     pub(super) ticket: Arc<Ticket>,
+    /// Where it is on disk, until the server has it. Dropped, it is read back later.
+    pub(super) entry: Option<Entry>,
+}
+
+impl Parcel {
+    fn weight(&self) -> usize {
+        self.outgoing.payload.len().saturating_add(PARCEL)
+    }
 }
 
 /// How a destination is treated.
@@ -77,6 +64,9 @@ pub(crate) struct Destination {
     terms: Terms,
     server: Server,
     outbox: Outbox<Parcel>,
+    backlog: Option<Backlog>,
+    /// Requests under way whose event is in memory only.
+    unkept: AtomicUsize,
     discards: Discards,
     counters: Arc<DestinationCounters>,
     totals: Arc<Counters>,
@@ -86,37 +76,62 @@ impl Destination {
     pub(crate) fn new(
         terms: Terms,
         server: Server,
+        backlog: Option<Backlog>,
         counters: Arc<DestinationCounters>,
         totals: Arc<Counters>,
     ) -> Self {
         let pace = Duration::from_secs(1).checked_div(terms.backlog_rate).unwrap_or_default();
         let schedule = Schedule::new(MAX_WAITING, MAX_WAITING_BYTES, pace, || EventId::random().fraction());
         let outbox = Outbox::new(schedule, Arc::clone(&counters));
-        Self { terms, server, outbox, discards: Discards::default(), counters, totals }
+        let (discards, unkept) = (Discards::default(), AtomicUsize::new(0));
+        Self { terms, server, outbox, backlog, unkept, discards, counters, totals }
     }
 
     pub(super) fn takes(&self, labels: &Labels) -> bool {
         self.terms.filter.takes(labels)
     }
 
-    /// Queues an event, or counts it as lost. Never waits: the events of other destinations stand behind it.
+    /// Whether events are written to disk before they are sent.
+    pub(super) fn keeps(&self) -> bool {
+        self.backlog.is_some()
+    }
+
+    /// Writes an event to disk, if that can be done.
+    pub(super) fn keep(&self, lane: Lane, envelope: &[u8]) -> Option<Entry> {
+        self.backlog.as_ref()?.put(lane, envelope)
+    }
+
+    /// Queues an event, leaves it on disk, or counts it as lost. Never waits: the events of other destinations stand
+    /// behind it.
     pub(super) fn put(&self, parcel: Parcel, labels: &Labels) {
-        let weight = parcel.outgoing.payload.len().saturating_add(PARCEL);
-        let category = Category::of_item(parcel.outgoing.kind);
-        self.outbox.with(|schedule| {
+        let (weight, category) = (parcel.weight(), Category::of_item(parcel.outgoing.kind));
+        let turned_away = self.outbox.with(|schedule| {
             if schedule.is_closed() {
-                return self.lose(&parcel, Reason::Shutdown);
+                self.lose(&parcel, Reason::Shutdown);
+                return vec![parcel];
             }
             match schedule.push(labels.lane, weight, category, labels.order, parcel) {
-                Ok(shed) => shed.iter().for_each(|parcel| self.lose(parcel, Reason::Shed)),
-                Err(parcel) => self.lose(&parcel, Reason::QueueFull),
+                Ok(shed) => {
+                    shed.iter().for_each(|parcel| self.lose(parcel, Reason::Shed));
+                    shed
+                }
+                Err(parcel) => {
+                    self.lose(&parcel, Reason::QueueFull);
+                    vec![parcel]
+                }
             }
         });
+        if turned_away.iter().any(|parcel| parcel.entry.is_some()) {
+            drop(turned_away);
+            self.outbox.spilled();
+            self.publish();
+        }
     }
 
     /// Sends what waits, one event at a time, until the end.
     pub(super) fn send(&self) {
-        while let Some(mut sending) = self.outbox.take() {
+        let taken = |parcel: &Parcel| self.count_unkept(parcel, usize::saturating_add);
+        while let Some(mut sending) = self.outbox.take(taken) {
             if sending.is_repeated() {
                 self.count_retry();
             }
@@ -144,38 +159,9 @@ impl Destination {
         reply
     }
 
-    fn compare_clocks(&self, ahead: Option<i64>) {
-        if self.counters.set_clock_ahead(ahead) {
-            let (server, seconds) = (self.server.name(), ahead.unwrap_or_default());
-            say(|| {
-                tracing::warn!(
-                    target: "faultwire",
-                    server,
-                    "the clock of this machine is {seconds} s ahead of the server's: events may get other times there"
-                );
-            });
-        }
-    }
-
     fn count_retry(&self) {
         self.counters.retried.add(1);
         self.totals.retried.add(1);
-    }
-
-    /// Says so when nothing has got through for too long.
-    pub(super) fn look(&self, watch: &mut Watch, now: Instant) {
-        let (waiting, accepted) = self.outbox.with(|schedule| schedule.progress());
-        let Some(stuck) = watch.look(now, waiting, accepted) else { return };
-        let DestinationStats { queued, last_error, .. } = self.counters.read();
-        let (server, why) = (self.server.name(), last_error.unwrap_or_default());
-        say(|| {
-            tracing::warn!(
-                target: "faultwire",
-                server,
-                queued,
-                "nothing has been delivered for {stuck:.0?}, the last error: {why}"
-            );
-        });
     }
 
     /// Tells the server what does not come, `before` any destination or here, and remembers what it was told. Waits
@@ -197,6 +183,16 @@ impl Destination {
         self.outbox.with_all(|schedule| schedule.hurry(until));
     }
 
+    /// Whether nothing is lost here when nobody waits for the server, which is away.
+    pub(super) fn may_be_left(&self) -> bool {
+        self.outbox.with(|schedule| schedule.may_be_left(|parcel| parcel.entry.is_some()))
+    }
+
+    /// How many events wait on disk and nowhere else.
+    pub(super) fn left_on_disk(&self) -> u64 {
+        self.backlog.as_ref().map_or(0, Backlog::waiting)
+    }
+
     /// How many events wait, if none of them will move before that time.
     pub(super) fn stuck_until(&self, deadline: Instant) -> Option<usize> {
         self.outbox.with(|schedule| schedule.stuck_until(deadline))
@@ -205,18 +201,54 @@ impl Destination {
     /// Ends it. Returns what waited and will not get to this server.
     pub(super) fn close(&self) -> Vec<Parcel> {
         self.outbox.with_all(|schedule| {
-            let (waiting, under_way) = schedule.close();
-            let lost = waiting.len().saturating_add(under_way);
+            let waiting = schedule.close();
+            let unkept = waiting.iter().filter(|parcel| parcel.entry.is_none()).count();
+            let lost = unkept.saturating_add(self.unkept.load(Ordering::Acquire));
             self.counters.shutdown.add(u64::try_from(lost).unwrap_or(u64::MAX));
             waiting
         })
     }
 
+    /// Leaves the disk to the next process. Returns how many events there are.
+    pub(super) fn leave(&self) -> u64 {
+        self.backlog.as_ref().map_or(0, Backlog::close)
+    }
+
+    fn publish(&self) {
+        if let Some(backlog) = &self.backlog {
+            backlog.publish();
+        }
+    }
+
+    fn count_unkept(&self, parcel: &Parcel, change: fn(usize, usize) -> usize) {
+        if parcel.entry.is_none() {
+            // Under the lock of the outbox.
+            self.unkept.store(change(self.unkept.load(Ordering::Acquire), 1), Ordering::Release);
+        }
+    }
+
+    /// It does not have to be on disk any longer.
+    fn clear(&self, entry: Option<Entry>, reply: &Reply) {
+        match (&self.backlog, entry) {
+            (Some(backlog), Some(entry)) if reply.verdict == Verdict::Accepted => backlog.remove(entry),
+            (Some(backlog), Some(entry)) => backlog.quarantine(entry, &reply.why),
+            _ => {}
+        }
+    }
+
     /// Draws the consequences of an answer.
-    fn settle(&self, sending: Sending<Parcel>, reply: Reply) {
+    fn settle(&self, mut sending: Sending<Parcel>, reply: Reply) {
         let outgoing = Arc::clone(&sending.item().outgoing);
+        let was_kept = sending.item().entry.is_some();
+        // Also when nobody counts any more. Before it is counted: who sees it counted finds it gone.
+        if matches!(reply.verdict, Verdict::Accepted | Verdict::Rejected) {
+            self.clear(sending.item_mut().entry.take(), &reply);
+        }
         // Counted under the lock, so that the end finds every event either waiting or counted.
-        let (settled, change) = self.outbox.with(|schedule| {
+        let (mut settled, change) = self.outbox.with(|schedule| {
+            if !was_kept {
+                self.count_unkept(sending.item(), usize::saturating_sub);
+            }
             let now = Instant::now();
             schedule.limit(now, &reply.limits);
             let (settled, change) = schedule.settle(now, sending, reply.verdict);
@@ -242,48 +274,19 @@ impl Destination {
             self.counters.failed(&reply.why);
             self.totals.failed(reply.why.clone());
         }
+        if let Settled::GivenUp(parcel) = &mut settled {
+            self.clear(parcel.entry.take(), &reply);
+        }
         self.tell(&settled, change, &outgoing, &reply);
         // Only now is it no longer on its way: whoever waited for it finds everything said.
         drop(settled);
     }
 
-    /// Says what a person may want to know.
-    fn tell(&self, settled: &Settled<Parcel>, change: Change, outgoing: &Outgoing, reply: &Reply) {
-        let (server, why, title) = (self.server.name(), &reply.why, &outgoing.title);
-        let refused = matches!(reply.verdict, Verdict::Refused { .. });
-        match change {
-            Change::WentDown { hold } | Change::StaysDown { hold } if refused => say(|| {
-                tracing::warn!(target: "faultwire", server, "the DSN is refused, next try in {hold:.1?}: {why}");
-            }),
-            Change::WentDown { hold } => say(|| {
-                tracing::warn!(target: "faultwire", server, "not delivered, next try in {hold:.1?}: {why}");
-            }),
-            Change::StaysDown { hold } => say(|| {
-                tracing::debug!(target: "faultwire", server, "still not delivered, next try in {hold:.1?}: {why}");
-            }),
-            Change::CameBack { after } if after >= WORTH_A_LINE => say(|| {
-                tracing::info!(target: "faultwire", server, "delivering again after {after:.0?}");
-            }),
-            Change::CameBack { .. } | Change::Nothing => {}
-        }
-        match settled {
-            Settled::Over(_) if reply.verdict == Verdict::Accepted => {
-                if self.terms.verbose {
-                    say(|| tracing::info!(target: "faultwire", server, "sent {title}"));
-                }
-            }
-            Settled::Over(_) => say(|| tracing::warn!(target: "faultwire", server, "refused {title}: {why}")),
-            Settled::GivenUp(_) => say(|| {
-                tracing::warn!(target: "faultwire", server, "given up, others arrive meanwhile: {title}: {why}");
-            }),
-            Settled::Again if reply.verdict == Verdict::Limited => {
-                say(|| tracing::warn!(target: "faultwire", server, "held back: {why}"));
-            }
-            Settled::Again | Settled::Closed => {}
-        }
-    }
-
+    /// It does not get to the server from here: unless the server refuses it, it stays on disk if it is there.
     fn lose(&self, parcel: &Parcel, reason: Reason) {
+        if parcel.entry.is_some() && reason != Reason::Rejected {
+            return parcel.ticket.spilled();
+        }
         self.counters.lost(reason);
         let why = match reason {
             Reason::QueueFull | Reason::Shed => Some(Why::QueueOverflow),
@@ -316,7 +319,7 @@ mod tests {
         let server = Server::new(&"http://key@localhost/1".parse().unwrap(), Poster::new(None));
         let filter = Filter::default();
         let terms = Terms { filter, backlog_rate: 50, client_reports: false, verbose: false };
-        Destination::new(terms, server, Arc::default(), Arc::clone(totals))
+        Destination::new(terms, server, None, Arc::default(), Arc::clone(totals))
     }
 
     #[test]
@@ -330,7 +333,8 @@ mod tests {
             let (outgoing, ticket) = (Arc::new(outgoing), Arc::new(progress.ticket()));
             ticket.route(destinations.len());
             for destination in destinations {
-                let parcel = Parcel { outgoing: Arc::clone(&outgoing), ticket: Arc::clone(&ticket) };
+                let (outgoing, ticket) = (Arc::clone(&outgoing), Arc::clone(&ticket));
+                let parcel = Parcel { outgoing, ticket, entry: None };
                 destination.put(parcel, &Labels { lane, order: Order::Any, event: None });
             }
         };
