@@ -12,6 +12,7 @@
 //! ```
 
 mod body;
+mod encoded;
 mod escapes;
 mod event;
 mod fold;
@@ -31,6 +32,7 @@ mod text;
 mod tokens;
 mod told;
 mod urls;
+mod values;
 mod xml;
 
 use std::borrow::Cow;

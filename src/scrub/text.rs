@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::encoded::encoded_pair;
 use super::found::{Edits, Found, Rule};
 use super::numbers::{Number, number};
 use super::pairs::pair;
@@ -18,7 +19,7 @@ enum Class {
     B,
     /// `-`, `_` and `.` end the first word of a token's prefix.
     Joint,
-    /// `=` and `:`.
+    /// `=` and `:`, and the `%` that they are encoded with.
     Separator,
     At,
 }
@@ -120,8 +121,11 @@ impl Scrubber {
         if text.get(at..)?.starts_with(b"://") {
             return urls::userinfo(text, at).map(|span| (span, Rule::Url));
         }
-        pair(&self.keys, text, at)
-            .filter(|(_, rule)| kinds.pairs && (kinds.personal || *rule != Rule::Personal))
+        let found = match text.get(at) {
+            Some(b'%') => encoded_pair(&self.keys, text, at),
+            _ => pair(&self.keys, text, at),
+        };
+        found.filter(|(_, rule)| kinds.pairs && (kinds.personal || *rule != Rule::Personal))
     }
 }
 
@@ -160,7 +164,7 @@ const fn classes() -> [Class; 256] {
             b'A' | b'B' | b'D' | b'F' | b'J' | b'K' => Class::Capital,
             b'b' => Class::B,
             b'-' | b'_' | b'.' => Class::Joint,
-            b'=' | b':' => Class::Separator,
+            b'=' | b':' | b'%' => Class::Separator,
             b'@' => Class::At,
             _ => Class::Plain,
         };

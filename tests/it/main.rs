@@ -20,6 +20,7 @@ mod init;
 mod layer;
 mod readme;
 mod report;
+mod scrubbing;
 mod servers;
 mod support;
 mod tls;

@@ -1,0 +1,132 @@
+//! What once leaked. Each line was found by attacking the scrubber, and stays hidden.
+
+use super::canary::{ALL, Canary, DIGITS, PLAIN, TOKEN, WORD};
+use super::{KEPT, hides};
+
+/// Puts a canary in the place of `{}` and harmless text in that of `KEPT`.
+#[track_caller]
+fn hidden(canary: &Canary, kind: &str, inputs: &[&str]) {
+    for input in inputs {
+        hides(canary, kind, &input.replace("{}", canary.value).replace("KEPT", KEPT));
+    }
+}
+
+#[test]
+fn what_rusts_debug_prints() {
+    for canary in [TOKEN, WORD] {
+        hidden(
+            &canary,
+            "text",
+            &[
+                r#"Login { credentials: Credentials { user: "ada", value: "{}" }, note: "KEPT" }"#,
+                r#"Login { password: Password("{}"), note: "KEPT" }"#,
+                r#"Login { password: Some("{}"), note: "KEPT" }"#,
+                r#"Login { password: Some(Password { inner: "{}" }), note: "KEPT" }"#,
+                "Login {\n    password: Some(\n        \"{}\",\n    ),\n    note: \"KEPT\",\n}",
+                "Login {\n    password: Password {\n        inner: \"{}\",\n    },\n    note: \"KEPT\",\n}",
+                "Login {\n    password: Some(\n        \"{}",
+                r#"Login { password: b"{}", note: b"KEPT" }"#,
+                r##"Login { password: r#"{}"#, note: "KEPT" }"##,
+                r#"Login { password: Hunter("{}" is cut off"#,
+            ],
+        );
+    }
+}
+
+#[test]
+fn what_other_languages_print() {
+    hidden(
+        &WORD,
+        "text",
+        &[
+            "{'password': b'{}', 'note': 'KEPT'}",
+            "{u'password': u'{}', u'note': u'KEPT'}",
+            "password = \"\"\"{}\"\"\"\nnote = \"KEPT\"",
+            "password = '''\n{}\n'''\nnote = 'KEPT'",
+            "password='it''s {}' note=KEPT",
+            "password=\"it\"\"s {}\" note=KEPT",
+            "secret=\"line one\n{} line two\" note=KEPT",
+            "{\"a\": NaN, \"password\": {\"x\": 1,\n\"y\": \"{}\"}, \"note\": \"KEPT\"}",
+            "{\"a\": undefined, \"password\": [\n\"x\",\n\"{}\"\n], \"note\": \"KEPT\"}",
+            "Server=db;Password=two {};Database=KEPT",
+        ],
+    );
+}
+
+#[test]
+fn names_that_stand_apart_from_their_values() {
+    hidden(
+        &WORD,
+        "text",
+        &[
+            "user         = KEPT\npassword     = {}\n",
+            "password\t\t=\t\t{}\t\nnote\t=\tKEPT",
+            "passphrase: four {} words, note: KEPT",
+            "mnemonic: legal {} thank year wave",
+            "Authorization: Custom {}\nnote: KEPT",
+            "user: ada\npassword: four words {}\nnote: KEPT\n",
+            "USER=ada\nexport DB_PASSWORD=four words {}\nNOTE=KEPT\n",
+            "x-auth-token: {}\n",
+            "accessToken: {}",
+        ],
+    );
+}
+
+#[test]
+fn values_without_quotes_that_hold_them() {
+    for canary in &ALL {
+        let ambiguous = canary.value.contains(char::is_whitespace) || canary.value.contains("=");
+        if !ambiguous {
+            hidden(canary, "text", &["password={} note=KEPT", "user=ada password={} note=KEPT"]);
+        }
+    }
+    for canary in &ALL[..PLAIN] {
+        hidden(
+            canary,
+            "text",
+            &[
+                r#"GET "/a?token={}" note=KEPT"#,
+                r#"{\"url\":\"/a?token={}\",\"note\":\"KEPT\"}"#,
+                r#"<a href="/a?token={}">KEPT</a>"#,
+                "/a?token={}&amp;note=KEPT",
+                "/a?token={}&note=KEPT",
+                "(token={}) KEPT",
+                "'token={}', KEPT",
+            ],
+        );
+    }
+}
+
+#[test]
+fn names_behind_escapes_that_stayed_escapes() {
+    hidden(
+        &WORD,
+        "text",
+        &[
+            r"note=KEPT\npwd={}\nnote=KEPT",
+            r"KEPT\n\tapi_key={}\n",
+            r"KEPT\r\npin={}",
+            r#"\\\\\\\"password\\\\\\\":\\\\\\\"{}\\\\\\\",\\\\\\\"note\\\\\\\":\\\\\\\"KEPT\\\\\\\""#,
+            r#"\\\\\\\\\\\\\\\"password\\\\\\\\\\\\\\\":\\\\\\\\\\\\\\\"{}\\\\\\\\\\\\\\\",\\\\\\\\\\\\\\\"note\\\\\\\\\\\\\\\":\\\\\\\\\\\\\\\"KEPT\\\\\\\\\\\\\\\""#,
+        ],
+    );
+    hidden(&DIGITS, "text", &[r"KEPT\npin={}"]);
+}
+
+#[test]
+fn names_and_values_that_stayed_url_encoded() {
+    hidden(
+        &WORD,
+        "text",
+        &[
+            "GET /login?next=%2Freset%3Ftoken%3D{}&note=KEPT HTTP/1.1",
+            "GET /login?next=%2Freset%3Fpage%3D1%26token%3D{}%26note%3DKEPT HTTP/1.1",
+            "GET /login?next=%252Freset%253Ftoken%253D{}%2526note%253DKEPT HTTP/1.1",
+            "GET /?payload=%7B%22password%22%3A%22{}%22%2C%22note%22%3A%22KEPT%22%7D HTTP/1.1",
+            "GET /?payload=%7B%22password%22%3A%20%22two%20{}%22%2C%22note%22%3A%22KEPT%22%7D HTTP/1.1",
+            "GET /?payload=%7b%22pass%77ord%22%3a%22{}%22%2c%22note%22%3a%22KEPT%22%7d HTTP/1.1",
+            "GET /?payload=%257B%2522password%2522%253A%2522{}%2522%252C%2522note%2522%253A%2522KEPT%2522%257D",
+            "GET /?payload=%7B%22pin%22%3A{}%7D note=KEPT",
+        ],
+    );
+}
