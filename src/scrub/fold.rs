@@ -108,12 +108,16 @@ impl Folded<'_> {
     }
 }
 
-/// Letters that only look different: wide forms, those that Unicode folds to ASCII, Cyrillic and Greek twins.
+/// Letters that only look different: wide, mathematical and circled forms, those that Unicode folds to ASCII,
+/// Cyrillic and Greek twins.
 /// `None` for what is not seen at all.
 fn fold(c: char) -> Option<char> {
     Some(match c {
         '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{300}'..='\u{36f}' => return None,
         '\u{ff01}'..='\u{ff5e}' => u32::from(c).checked_sub(0xfee0).and_then(char::from_u32).unwrap_or(c),
+        '\u{1d400}'..='\u{1d6a3}' => letter(c, 0x1d400, b'A', b'a'),
+        '\u{24b6}'..='\u{24e9}' => letter(c, 0x24b6, b'A', b'a'),
+        '\u{1d7ce}'..='\u{1d7ff}' => letter(c, 0x1d7ce, b'0', b'0'),
         'ſ' | 'ѕ' | 'Ѕ' => 's',
         '\u{212a}' | 'к' | 'К' => 'k',
         'а' | 'А' | 'α' | 'Α' => 'a',
@@ -123,11 +127,22 @@ fn fold(c: char) -> Option<char> {
         'с' | 'С' => 'c',
         'у' | 'У' => 'y',
         'х' | 'Х' => 'x',
-        'і' | 'І' | 'ι' | 'Ι' | 'ı' => 'i',
+        'і' | 'І' | 'ι' | 'Ι' | 'ı' | 'İ' => 'i',
         'ԁ' => 'd',
         'Т' | 'τ' | 'Τ' => 't',
         'Ν' => 'n',
         'Κ' => 'k',
         _ => c,
+    })
+}
+
+/// A letter of a block that repeats the alphabet, large and small, or the digits.
+fn letter(c: char, first: u32, large: u8, small: u8) -> char {
+    let all: u32 = if large == small { 10 } else { 52 };
+    let place = u32::from(c).wrapping_sub(first).checked_rem(all).and_then(|place| u8::try_from(place).ok());
+    let place = place.unwrap_or_default();
+    char::from(match place.checked_sub(26) {
+        Some(place) => small.wrapping_add(place),
+        None => large.wrapping_add(place),
     })
 }

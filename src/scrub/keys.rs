@@ -39,8 +39,6 @@ const WHOLE: u8 = 64;
 
 /// Phrases have no more words.
 const LONGEST_PHRASE: usize = 3;
-/// Letters beyond these are not searched for a name that hides behind capitals.
-const LONGEST_HIDDEN: usize = 64;
 
 impl Keys {
     pub(super) fn new(personal: bool) -> Self {
@@ -71,7 +69,13 @@ impl Keys {
 
     /// What a name says, in whatever case and spelling.
     pub(super) fn meaning(&self, name: &[u8]) -> Meaning {
-        Folded::of(name, |folded| self.meaning_of(folded))
+        Folded::of(name, |folded| self.meaning_of(folded)).unwrap_or_else(|| self.without_humps(name))
+    }
+
+    /// `pAssWord`, `mFa_CoDe`: humps in the wrong places.
+    fn without_humps(&self, name: &[u8]) -> Meaning {
+        let small = String::from_utf8_lossy(name).to_lowercase();
+        Folded::of(small.as_bytes(), |folded| self.meaning_of(folded)).unwrap_or(Meaning::Harmless)
     }
 
     /// Whether these words together are a phrase of the lists: `api key`.
@@ -91,7 +95,8 @@ impl Keys {
         }
     }
 
-    fn meaning_of(&self, name: &Folded<'_>) -> Meaning {
+    /// `None` if no word of it is known, and capitals may be the reason.
+    fn meaning_of(&self, name: &Folded<'_>) -> Option<Meaning> {
         let (mut found, mut last) = (0, 0);
         let mut starts = [0; LONGEST_PHRASE];
         let text = name.text();
@@ -112,30 +117,18 @@ impl Keys {
             }
             at = end.saturating_add(1);
         }
-        if found == 0 && name.humps && self.hidden(text) {
-            return Meaning::Secret;
-        }
-        if found & (SECRET | PERSONAL | QUERY) == 0 {
-            return Meaning::Harmless;
+        if found & !(LAST | ABOUT) == 0 && name.humps {
+            return None;
         }
         let about = last & ABOUT != 0 && last & SECRET == 0;
-        if about || self.bits(text) & WHOLE != 0 {
-            return Meaning::Harmless;
+        if found & (SECRET | PERSONAL | QUERY) == 0 || about || self.bits(text) & WHOLE != 0 {
+            return Some(Meaning::Harmless);
         }
-        match found {
+        Some(match found {
             _ if found & SECRET != 0 => Meaning::Secret,
             _ if found & PERSONAL != 0 => Meaning::Personal,
             _ => Meaning::InQuery,
-        }
-    }
-
-    /// `pAssWord`: humps in the wrong places.
-    fn hidden(&self, text: &[u8]) -> bool {
-        let mut joined = [0; LONGEST_HIDDEN];
-        let letters = text.iter().filter(|byte| **byte != b'_');
-        let length = joined.iter_mut().zip(letters).map(|(slot, letter)| *slot = *letter).count();
-        let joined = joined.get(..length).unwrap_or_default();
-        self.bits(joined) & SECRET != 0 || holds_stem(joined)
+        })
     }
 
     fn bits(&self, name: &[u8]) -> u8 {
