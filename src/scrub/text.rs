@@ -119,7 +119,8 @@ impl Scrubber {
 
     fn separator(&self, text: &[u8], at: usize, kinds: Kinds) -> Option<(Range<usize>, Rule)> {
         if text.get(at..)?.starts_with(b"://") {
-            return urls::userinfo(text, at).map(|span| (span, Rule::Url));
+            let userinfo = urls::userinfo(text, at).map(|span| (span, Rule::Url));
+            return userinfo.or_else(|| urls::webhook(text, at).map(|span| (span, Rule::Token)));
         }
         let found = match text.get(at) {
             Some(b'%') => encoded_pair(&self.keys, text, at),

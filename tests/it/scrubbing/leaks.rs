@@ -1,7 +1,7 @@
 //! What once leaked. Each line was found by attacking the scrubber, and stays hidden.
 
 use super::canary::{ALL, Canary, DIGITS, PLAIN, TOKEN, WORD};
-use super::{KEPT, hides};
+use super::{KEPT, hides, scrubbed};
 
 /// Puts a canary in the place of `{}` and harmless text in that of `KEPT`.
 #[track_caller]
@@ -129,4 +129,84 @@ fn names_and_values_that_stayed_url_encoded() {
             "GET /?payload=%7B%22pin%22%3A{}%7D note=KEPT",
         ],
     );
+}
+
+#[test]
+fn names_in_any_case() {
+    for name in [
+        "mFa_CoDe",
+        "pAsSwOrD",
+        "cLiEnT-sEcReT",
+        "ApI_kEy",
+        "X-aPi-kEy",
+        "dAtE.oF.bIrTh",
+        "dbpass",
+        "DBPASS",
+        "dbPaSs",
+        "userpwd",
+        "MYSQLPWD",
+        "PİN",
+        "𝐩𝐚𝐬𝐬𝐰𝐨𝐫𝐝",
+        "𝚙𝚊𝚜𝚜𝚠𝚘𝚛𝚍𝟙",
+        "ⓟⓐⓢⓢⓦⓞⓡⓓ",
+        "ＡＰＩ＿ＫＥＹ",
+    ] {
+        hides(&WORD, "application/json", &format!(r#"{{"{name}":"{}","note":"{KEPT}"}}"#, WORD.value));
+        hides(&WORD, "application/x-www-form-urlencoded", &format!("{name}={}&note={KEPT}", WORD.value));
+        hides(&WORD, "text", &format!("{name}={} note={KEPT}", WORD.value));
+    }
+    for name in ["tokenCount", "mOnKey", "compassAngle", "photoAlbum", "spinnerColor", "keyBoard"] {
+        let input = format!(r#"{{"{name}":"{}"}}"#, WORD.value);
+        assert_eq!(scrubbed("application/json", &input), input);
+    }
+}
+
+/// Escapes that nobody read stand before what shows itself.
+const BEFORE: [&str; 8] = ["", " ", r"\n", r"\t", "%20", "%3D", "%22", "="];
+
+#[test]
+fn what_shows_itself_behind_an_escape() {
+    for before in BEFORE {
+        for secret in [
+            "4111 1111 1111 1111",
+            "4111\u{a0}1111\u{a0}1111\u{a0}1111",
+            "4111\u{2009}1111\u{2009}1111\u{2009}1111",
+            "4111.1111.1111.1111",
+            "378282246310005",
+            "DE89 3704 0044 0532 0130 00",
+            "DE89\u{a0}3704\u{a0}0044\u{a0}0532\u{a0}0130\u{a0}00",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVmN",
+            concat!("AKIA", "IOSFODNN7EXAMPLE"),
+            concat!("ghp_", "16C7e42F292c6912E7710c838347Ae178B4a"),
+            concat!("sk-svcacct-", "abcdefghijklmnop_qrst"),
+            concat!("xoxe.", "xoxp-1-abcdefghijklmnop"),
+            concat!("ops_eyJ", "zaWduSW5BZGRyZXNzIjoi"),
+        ] {
+            let before = if before.is_empty() { before.to_owned() } else { format!("a{before}") };
+            let becomes =
+                scrubbed("text", &format!("{before}{secret} b")).replace("xoxe.", "").replace("ops_", "");
+            assert_eq!(becomes, format!("{before}[Filtered] b"), "{secret}");
+        }
+    }
+}
+
+#[test]
+fn passwords_in_urls_that_nobody_encoded() {
+    hidden(
+        &WORD,
+        "text",
+        &[
+            "invalid port in postgres://app:p#{}@db/KEPT",
+            "invalid port in postgres://app:p/{}@db/KEPT",
+            "invalid port in postgres://app:p?{}@db/KEPT",
+            "postgres://app:p@{}@db/KEPT",
+            "redis://:{}@db/KEPT",
+            "https://hooks.slack.com/services/T0000/B0000/{} KEPT",
+            "error sending request for url (https://discord.com/api/webhooks/1234/{}), KEPT",
+            "https://api.telegram.org/bot1234:{}/sendMessage?note=KEPT",
+        ],
+    );
+    for harmless in ["http://[::1]:80/a@b", "http://localhost:3000/@ada/x", "http://h/a:b@c", "x://a:b/c"] {
+        assert_eq!(scrubbed("text", harmless), harmless);
+    }
 }
