@@ -262,7 +262,7 @@ impl<'a> Scanner<'_, 'a> {
                 _ => return Err(NotJson),
             }
         }
-        self.first_of_pair = [b"[[".as_slice(), b"],[", b"], ["].iter().any(|pair| text.ends_with(pair));
+        self.first_of_pair = begins_pair(text);
         if digits >= FEWEST_DIGITS {
             self.numbers(span.clone(), edits, places);
         }
@@ -276,6 +276,10 @@ impl<'a> Scanner<'_, 'a> {
         while let Some(digit) = text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
             at = match number(text, at.saturating_add(digit)) {
                 Number::Harmless(next) => next,
+                // A number below zero is no card, and its sign would be left.
+                Number::Secret(number, _) if text.get(..number.start).is_some_and(|t| t.ends_with(b"-")) => {
+                    number.end
+                }
                 Number::Secret(number, rule) => {
                     let start = span.start.saturating_add(number.start);
                     edits.mask_value(start..span.start.saturating_add(number.end), rule);
@@ -287,8 +291,18 @@ impl<'a> Scanner<'_, 'a> {
     }
 }
 
-/// Names are no longer than this where they stand as values.
-const LONGEST_NAME: usize = 64;
+/// `[[` and `],[`, with white space between them: what comes first here is a name.
+fn begins_pair(text: &[u8]) -> bool {
+    let mut visible = text.iter().rev().filter(|byte| !byte.is_ascii_whitespace());
+    visible.next() == Some(&b'[')
+        && match visible.next() {
+            Some(b',') => visible.next() == Some(&b']'),
+            before => before == Some(&b'['),
+        }
+}
+
+/// Names are no longer than this where they stand as values, each letter as an escape.
+const LONGEST_NAME: usize = 6 * 64;
 /// What is shorter is no secret by itself.
 const SHORTEST_SECRET: usize = 8;
 /// Fewer digits are no card.
