@@ -7,12 +7,25 @@ const ON_STACK: usize = 128;
 pub(super) struct Folded<'a> {
     buffer: &'a mut [u8],
     length: usize,
-    /// Whether a capital began a word.
+    /// Whether capitals begin words.
+    split: bool,
+    /// Whether one did.
     pub(super) humps: bool,
+    /// Whether something else separates words, too: `aPi_Key`.
+    pub(super) separated: bool,
 }
 
 impl Folded<'_> {
     pub(super) fn of<T>(name: &[u8], read: impl FnOnce(&Folded<'_>) -> T) -> T {
+        Self::with(name, true, read)
+    }
+
+    /// Capitals begin no words: `mFa_CoDe`.
+    pub(super) fn without_humps<T>(name: &[u8], read: impl FnOnce(&Folded<'_>) -> T) -> T {
+        Self::with(name, false, read)
+    }
+
+    fn with<T>(name: &[u8], split: bool, read: impl FnOnce(&Folded<'_>) -> T) -> T {
         // Each character may be a word of its own.
         let needed = name.len().saturating_mul(2);
         let mut stack = [0; ON_STACK];
@@ -23,7 +36,7 @@ impl Folded<'_> {
             heap = vec![0; needed];
             &mut heap[..]
         };
-        let mut folded = Folded { buffer, length: 0, humps: false };
+        let mut folded = Folded { buffer, length: 0, split, humps: false, separated: false };
         if name.is_ascii() {
             folded.ascii(name);
         } else {
@@ -46,18 +59,19 @@ impl Folded<'_> {
                 b'a'..=b'z' => last.is_ascii_digit(),
                 b'0'..=b'9' => last.is_ascii_alphabetic(),
                 b'A'..=b'Z' => {
-                    last.is_ascii_lowercase()
-                        || last.is_ascii_digit()
-                        || (last.is_ascii_uppercase() && next_is_small())
+                    last.is_ascii_digit()
+                        || (self.split
+                            && (last.is_ascii_lowercase() || (last.is_ascii_uppercase() && next_is_small())))
                 }
                 _ => {
+                    self.separated = true;
                     self.end_word();
                     last = b'_';
                     continue;
                 }
             };
             if new_word {
-                self.humps |= byte.is_ascii_uppercase();
+                self.humps |= byte.is_ascii_uppercase() && !last.is_ascii_digit();
                 self.end_word();
             }
             self.push(byte.to_ascii_lowercase());
@@ -70,12 +84,14 @@ impl Folded<'_> {
         let mut chars = name.chars().filter_map(fold).peekable();
         while let Some(c) = chars.next() {
             if !c.is_alphanumeric() {
+                self.separated = true;
                 self.end_word();
                 last = '_';
                 continue;
             }
             let digits = c.is_ascii_digit() != last.is_ascii_digit();
-            let hump = c.is_uppercase()
+            let hump = self.split
+                && c.is_uppercase()
                 && (last.is_lowercase()
                     || (last.is_uppercase() && chars.peek().is_some_and(|next| next.is_lowercase())));
             if last != '_' && (digits || hump) {

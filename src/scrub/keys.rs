@@ -37,6 +37,14 @@ const ABOUT: u8 = 32;
 /// Harmless as a whole.
 const WHOLE: u8 = 64;
 
+/// The name has to be read again, without humps.
+struct Doubt {
+    /// Whether a word may hold a secret's.
+    stems: bool,
+}
+
+/// What was escaped more often is not read.
+const MOST_ESCAPED: usize = 4;
 /// Phrases have no more words.
 const LONGEST_PHRASE: usize = 3;
 
@@ -69,13 +77,10 @@ impl Keys {
 
     /// What a name says, in whatever case and spelling.
     pub(super) fn meaning(&self, name: &[u8]) -> Meaning {
-        Folded::of(name, |folded| self.meaning_of(folded)).unwrap_or_else(|| self.without_humps(name))
-    }
-
-    /// `pAssWord`, `mFa_CoDe`: humps in the wrong places.
-    fn without_humps(&self, name: &[u8]) -> Meaning {
-        let small = String::from_utf8_lossy(name).to_lowercase();
-        Folded::of(small.as_bytes(), |folded| self.meaning_of(folded)).unwrap_or(Meaning::Harmless)
+        Folded::of(name, |folded| self.meaning_of(folded, true)).unwrap_or_else(|doubt| {
+            let again = |folded: &Folded<'_>| self.meaning_of(folded, doubt.stems);
+            Folded::without_humps(name, again).unwrap_or(Meaning::Harmless)
+        })
     }
 
     /// Whether these words together are a phrase of the lists: `api key`.
@@ -83,20 +88,25 @@ impl Keys {
         Folded::of(name, |folded| self.bits(folded.text()) & SECRET != 0)
     }
 
-    /// The same of a name as JSON or a URL writes it: `pass\u0077ord`, `pass%77ord`.
+    /// The same of a name as JSON or a URL writes it: `pass\u0077ord`, `pass%77ord`, escaped more than once where
+    /// JSON stands in a string.
     pub(super) fn json_meaning(&self, name: &[u8]) -> Meaning {
-        match memchr::memchr2(b'\\', b'%', name) {
-            None => self.meaning(name),
-            Some(_) => {
-                let mut plain = Vec::new();
-                escapes::decode(name, &mut plain);
-                self.meaning(&percent_decode(&plain).collect::<Vec<_>>())
-            }
+        if memchr::memchr2(b'\\', b'%', name).is_none() {
+            return self.meaning(name);
         }
+        let mut plain = name.to_vec();
+        for _ in 0..MOST_ESCAPED {
+            if !plain.contains(&b'\\') {
+                break;
+            }
+            let escaped = std::mem::take(&mut plain);
+            escapes::decode(&escaped, &mut plain);
+        }
+        self.meaning(&percent_decode(&plain).collect::<Vec<_>>())
     }
 
-    /// `None` if no word of it is known, and capitals may be the reason.
-    fn meaning_of(&self, name: &Folded<'_>) -> Option<Meaning> {
+    /// An error if capitals may be the reason that nothing is found: `pAssWord`, `mFa_CoDe`.
+    fn meaning_of(&self, name: &Folded<'_>, stems: bool) -> Result<Meaning, Doubt> {
         let (mut found, mut last) = (0, 0);
         let mut starts = [0; LONGEST_PHRASE];
         let text = name.text();
@@ -112,19 +122,23 @@ impl Keys {
             if last & LAST != 0 {
                 let earlier = starts.iter().skip(1).filter_map(|start| text.get(*start..end));
                 found |= earlier.map(|phrase| self.bits(phrase)).fold(0, |all, bits| all | bits);
-            } else if last & !(ABOUT | QUERY) == 0 && holds_stem(word) {
+            } else if stems && last & !(ABOUT | QUERY) == 0 && holds_stem(word) {
                 found |= SECRET;
             }
             at = end.saturating_add(1);
         }
-        if found & !(LAST | ABOUT) == 0 && name.humps {
-            return None;
+        if name.humps && found & (SECRET | PERSONAL) == 0 {
+            let nothing = found & !(LAST | ABOUT) == 0;
+            let known = found & KNOWN != 0;
+            if nothing || known || name.separated {
+                return Err(Doubt { stems: !known });
+            }
         }
         let about = last & ABOUT != 0 && last & SECRET == 0;
         if found & (SECRET | PERSONAL | QUERY) == 0 || about || self.bits(text) & WHOLE != 0 {
-            return Some(Meaning::Harmless);
+            return Ok(Meaning::Harmless);
         }
-        Some(match found {
+        Ok(match found {
             _ if found & SECRET != 0 => Meaning::Secret,
             _ if found & PERSONAL != 0 => Meaning::Personal,
             _ => Meaning::InQuery,

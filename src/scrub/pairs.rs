@@ -4,20 +4,22 @@ use std::ops::Range;
 
 use super::found::Rule;
 use super::keys::{Keys, Meaning};
+use super::named::is_named;
 use super::secrets::SAID_OF_SECRETS;
 use super::values::{LONGEST_NAME, Value, count_back, is_name};
 
 /// The value behind the `=` or `:` at `at`, if its name is a secret's.
 pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>, Rule)> {
     let name = Name::before(text, at)?;
-    let meaning = name.meaning(keys, text);
-    if meaning == Meaning::Harmless {
-        return None;
-    }
+    let meaning = match name.meaning(keys, text) {
+        Meaning::Harmless if is_named(keys, text, name.text(text), at) => Meaning::Secret,
+        Meaning::Harmless => return None,
+        meaning => meaning,
+    };
     let separators = text.get(at..)?.iter().take(3).take_while(|byte| b"=:>".contains(byte)).count();
     let after = at.saturating_add(separators);
     let assigned = text.get(at..after)?.contains(&b'=');
-    let value = Value::at(text, after)?;
+    let value = Value::at(text, after, name.quoted)?;
     let structured = name.quoted || value.is_structured();
     let first_word = value.preview();
     // Whether it is one is known before its end is searched, which may be far.
@@ -34,7 +36,9 @@ pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>,
     }
     let span = match value.is_structured() {
         false if meaning == Meaning::Secret && holds_spaces(name.text(text)) => {
-            value.start..end_of_header(text, value.start)
+            let end = end_of_header(text, value.start);
+            let next = end_of_line(text, value.start);
+            value.start..if assigned && !holds_pairs(name.text(text)) { end.min(next) } else { end }
         }
         false if name.begins_line_of_pairs(text) => value.start..end_of_line(text, value.start),
         false if name.is_in_list(text) => value.start..end_of_item(text, value.start),
@@ -91,9 +95,17 @@ fn is_said(value: &[u8]) -> bool {
 
 /// `Authorization: Bearer abc`, `Cookie: a=b; c=d`, `passphrase: some words`: the value has spaces.
 fn holds_spaces(name: &[u8]) -> bool {
-    let names: [&[u8]; 6] = [b"authorization", b"cookie", b"cookies", b"passphrase", b"phrase", b"mnemonic"];
+    ends_in(name, &[b"authorization", b"passphrase", b"phrase", b"mnemonic"]) || holds_pairs(name)
+}
+
+/// `Cookie: a=b; c=d`
+fn holds_pairs(name: &[u8]) -> bool {
+    ends_in(name, &[b"cookie", b"cookies"])
+}
+
+fn ends_in(name: &[u8], words: &[&[u8]]) -> bool {
     let last = name.rsplit(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
-    names.iter().any(|name| last.eq_ignore_ascii_case(name))
+    words.iter().any(|word| last.eq_ignore_ascii_case(word))
 }
 
 fn end_of_header(text: &[u8], from: usize) -> usize {
@@ -112,7 +124,7 @@ fn end_of_line(text: &[u8], from: usize) -> usize {
     let line = rest.get(..memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len())).unwrap_or_default();
     let next = line.iter().enumerate().position(|(at, byte)| {
         let behind = line.get(at.saturating_add(1)..).unwrap_or_default();
-        b" \t,;".contains(byte) && begins_pair(behind)
+        b" \t,;&#".contains(byte) && begins_pair(behind)
     });
     from.saturating_add(line.get(..next.unwrap_or(line.len())).unwrap_or_default().trim_ascii_end().len())
 }
@@ -132,7 +144,7 @@ fn begins_pair(text: &[u8]) -> bool {
 }
 
 /// The name before a separator.
-struct Name {
+pub(super) struct Name {
     span: Range<usize>,
     /// The word before it, if only a space is between them, with the name itself.
     with_previous: Range<usize>,
@@ -142,12 +154,11 @@ struct Name {
 }
 
 impl Name {
-    fn before(text: &[u8], at: usize) -> Option<Self> {
+    pub(super) fn before(text: &[u8], at: usize) -> Option<Self> {
         let head = text.get(..at)?;
         let separators = count_back(head, 2, |byte| b"=:".contains(&byte));
         let head = head.get(..head.len().checked_sub(separators)?)?;
-        let spaces = count_back(head, LONGEST_NAME, |byte| byte == b' ' || byte == b'\t');
-        let head = head.get(..head.len().checked_sub(spaces)?)?;
+        let (head, gap) = head.split_at_checked(head.len().checked_sub(gap_before(head))?)?;
         let quote = head.last().copied().filter(|byte| b"\"'".contains(byte));
         let closing = count_back(head, LONGEST_NAME, |byte| b"\"'\\".contains(&byte));
         let head = head.get(..head.len().checked_sub(closing)?)?;
@@ -166,7 +177,9 @@ impl Name {
         let space = count_back(before, 2, |byte| byte == b' ');
         let word = before.get(..start.checked_sub(space)?)?;
         let previous = if space == 1 { count_back(word, 16, |byte| byte.is_ascii_alphanumeric()) } else { 0 };
-        (start < end).then(|| Self {
+        // Only what is quoted may stand on another line.
+        let apart = quote.is_none() && gap.iter().any(|byte| b"\n\\".contains(byte));
+        (start < end && !apart).then(|| Self {
             span: start..end,
             with_previous: start.saturating_sub(space.saturating_add(previous))..end,
             quoted: quote.is_some(),
@@ -174,7 +187,7 @@ impl Name {
         })
     }
 
-    fn text<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+    pub(super) fn text<'a>(&self, text: &'a [u8]) -> &'a [u8] {
         text.get(self.span.clone()).unwrap_or_default()
     }
 
@@ -215,6 +228,24 @@ impl Name {
     fn is_in_list(&self, text: &[u8]) -> bool {
         text.get(..self.span.start).is_some_and(|before| before.ends_with(b";"))
     }
+}
+
+/// How much white space ends a text, escapes of it that stayed ones among it.
+fn gap_before(text: &[u8]) -> usize {
+    let mut gap = 0_usize;
+    while gap < LONGEST_NAME {
+        let head = text.get(..text.len().saturating_sub(gap)).unwrap_or_default();
+        match head {
+            [.., last] if last.is_ascii_whitespace() => gap = gap.saturating_add(1),
+            [.., b'\\', b'n' | b'r' | b't'] => {
+                let inner = head.get(..head.len().saturating_sub(1)).unwrap_or_default();
+                let escapes = count_back(inner, LONGEST_NAME, |byte| byte == b'\\');
+                gap = gap.saturating_add(escapes).saturating_add(1);
+            }
+            _ => break,
+        }
+    }
+    gap.min(text.len())
 }
 
 /// `  `, `- `, `export `

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::MASK;
 use super::secrets::{Alphabet, TOKENS};
 
 /// For each first letter of a prefix, which lengths its first word may have.
@@ -82,10 +83,12 @@ pub(super) fn private_key(text: &[u8], at: usize) -> Option<Range<usize>> {
     Some(at..end.map_or(text.len(), |end| at.saturating_add(end)))
 }
 
-/// Whether the character before this one belongs to the same word.
+/// Whether the character before this one belongs to the same word. What was masked was a part of it: scrubbing
+/// twice finds nothing new.
 pub(super) fn continues_word(text: &[u8], at: usize) -> bool {
-    let before = at.checked_sub(1).and_then(|before| text.get(before));
-    before.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') && !ends_escape(text, at)
+    let head = text.get(..at).unwrap_or_default();
+    let word = head.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    (word && !ends_escape(text, at)) || head.ends_with(MASK.as_bytes())
 }
 
 /// Whether an escape that stayed one ends here: `\n`, `%3D`.

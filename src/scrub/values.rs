@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::MASK;
 
 /// The longest name that is looked for.
-pub(super) const LONGEST_NAME: usize = 64;
+pub(super) const LONGEST_NAME: usize = 256;
 /// More backslashes in a row are no escapes.
 const MOST_ESCAPES: usize = 64;
 /// More white space in a row is no gap between a name and its value.
@@ -34,13 +34,10 @@ enum Form {
 }
 
 impl<'a> Value<'a> {
-    /// The value that begins here, behind white space.
-    pub(super) fn at(text: &'a [u8], after: usize) -> Option<Self> {
-        let rest = text.get(after..)?;
-        let spaces =
-            rest.iter().take(LONGEST_GAP).take_while(|byte| **byte == b' ' || **byte == b'\t').count();
-        let rest = rest.get(spaces..)?;
-        let start = after.saturating_add(spaces);
+    /// The value that begins here, behind white space, or on another line if it may.
+    pub(super) fn at(text: &'a [u8], after: usize, over_lines: bool) -> Option<Self> {
+        let start = after.saturating_add(gap(text.get(after..)?, over_lines));
+        let rest = text.get(start..)?;
         let value = |skipped: usize, form| Some(Self { text, start: start.saturating_add(skipped), form });
         let escapes = rest.iter().take(MOST_ESCAPES).take_while(|byte| **byte == b'\\').count();
         let prefix = if escapes == 0 { prefix(rest) } else { escapes };
@@ -82,6 +79,14 @@ impl<'a> Value<'a> {
         seen.get(self.start..bare(seen, self.start)).unwrap_or_default()
     }
 
+    /// A short string in quotes, which may be a name.
+    pub(super) fn quoted_name(&self) -> Option<Range<usize>> {
+        let Form::Quoted(quote, _) = self.form else { return None };
+        let rest = self.text.get(self.start..)?;
+        let length = rest.iter().take(LONGEST_NAME).position(|byte| *byte == quote || *byte == b'\\')?;
+        Some(self.start..self.start.saturating_add(length))
+    }
+
     pub(super) fn is_masked(&self) -> bool {
         let mask = self.text.get(self.start..).unwrap_or_default().starts_with(MASK.as_bytes());
         mask && (matches!(self.form, Form::Bare) || self.span().len() == MASK.len())
@@ -111,6 +116,24 @@ impl<'a> Value<'a> {
     }
 }
 
+/// How much white space begins a text. An escape of it that stayed one is some, too.
+fn gap(text: &[u8], over_lines: bool) -> usize {
+    let mut at = 0_usize;
+    while at < LONGEST_GAP {
+        let rest = text.get(at..).unwrap_or_default();
+        let escapes = rest.iter().take(MOST_ESCAPES).take_while(|byte| **byte == b'\\').count();
+        match rest.get(escapes) {
+            Some(b' ' | b'\t') if escapes == 0 => at = at.saturating_add(1),
+            Some(b'\n' | b'\r') if escapes == 0 && over_lines => at = at.saturating_add(1),
+            Some(b'n' | b'r' | b't') if escapes > 0 && over_lines => {
+                at = at.saturating_add(escapes).saturating_add(1);
+            }
+            _ => break,
+        }
+    }
+    at
+}
+
 /// `b".."`, `u'..'`, `r#".."`: what stands before the quote.
 fn prefix(rest: &[u8]) -> usize {
     let letters = rest.iter().take(2).take_while(|byte| b"brufBRUF".contains(byte)).count();
@@ -120,8 +143,8 @@ fn prefix(rest: &[u8]) -> usize {
     if quoted && letters > 0 { length } else { 0 }
 }
 
-/// Where the quote closes: it is escaped as often as the one that opened, and not doubled. A quote that never
-/// closes ends with its line.
+/// Where the quote closes: it is escaped as often as the one that opened, and not doubled. One that never closes
+/// was cut off; an apostrophe that does not may be one, and ends with its line.
 fn closing_quote(text: &[u8], start: usize, quote: u8, escapes: usize) -> usize {
     let rest = text.get(start..).unwrap_or_default();
     let mut doubled = false;
@@ -137,7 +160,8 @@ fn closing_quote(text: &[u8], start: usize, quote: u8, escapes: usize) -> usize 
             }
         }
     }
-    start.saturating_add(memchr::memchr(b'\n', rest).unwrap_or(rest.len()))
+    let line = || memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+    start.saturating_add(if quote == b'"' { rest.len() } else { line() })
 }
 
 /// The end of `{..}`, `[..]` or `(..)`. A parenthesis that does not end with its line is prose.
@@ -147,6 +171,12 @@ fn balanced(text: &[u8], start: usize) -> usize {
     let in_line = rest.first() == Some(&b'(')
         && !rest.get(1..line).unwrap_or_default().iter().all(u8::is_ascii_whitespace);
     let rest = if in_line { rest.get(..line).unwrap_or_default() } else { rest };
+    let Some(open) = rest.first() else { return start };
+    let close = match open {
+        b'{' => b'}',
+        b'[' => b']',
+        _ => b')',
+    };
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for (at, byte) in rest.iter().enumerate() {
         match byte {
@@ -154,8 +184,8 @@ fn balanced(text: &[u8], start: usize) -> usize {
             b'\\' => escaped = true,
             b'"' => quoted = !quoted,
             _ if quoted => {}
-            b'{' | b'[' | b'(' => depth = depth.saturating_add(1),
-            b'}' | b']' | b')' => {
+            byte if byte == open => depth = depth.saturating_add(1),
+            byte if *byte == close => {
                 depth = depth.saturating_sub(1);
                 if depth == 0 {
                     return start.saturating_add(at).saturating_add(1);
@@ -180,7 +210,7 @@ fn bare(text: &[u8], start: usize) -> usize {
             // The escape of a line's end that stayed one.
             b'\\' => matches!(behind(), [b'n' | b'r' | b't', rest @ ..] if starts_anew(rest)),
             b'&' => is_entity(behind()) || starts_anew(behind()),
-            b',' | b';' | b')' | b']' | b'}' => starts_anew(behind()),
+            b',' | b';' | b'#' | b')' | b']' | b'}' => starts_anew(behind()),
             byte => byte.is_ascii_whitespace(),
         }
     };
