@@ -210,3 +210,63 @@ fn passwords_in_urls_that_nobody_encoded() {
         assert_eq!(scrubbed("text", harmless), harmless);
     }
 }
+
+#[test]
+fn a_number_that_is_masked_leaves_no_sign_behind() {
+    let json = r#"{"a":-4111111111111111,"b":4111111111111111}"#;
+    assert_eq!(scrubbed("application/json", json), r#"{"a":-4111111111111111,"b":"[Filtered]"}"#);
+}
+
+#[test]
+fn names_that_stand_as_values() {
+    for (kind, input) in [
+        ("application/json", "{\"headers\": [\n  [\"authorization\", \"{}\"],\n  [\"note\", \"KEPT\"]\n]}"),
+        (
+            "application/json",
+            r#"[{"name":"password","type":"text","value":"{}"},{"name":"note","value":"KEPT"}]"#,
+        ),
+        ("text", r#"got {"name":"password","value":"{}"}, {"name":"note","value":"KEPT"}"#),
+        ("text", r#"Header { name: "authorization", value: "{}" }, Header { name: "note", value: "KEPT" }"#),
+        ("text", r#"[("password", "{}"), ("note", "KEPT")]"#),
+        ("text", r#"[\"password\", \"{}\"], [\"note\", \"KEPT\"]"#),
+        ("text", "[('password', '{}'), ('note', 'KEPT')]"),
+        ("application/xml", r#"<c><add key="Password" value="{}"/><add key="note" value="KEPT"/></c>"#),
+        ("application/xml", r#"<c><entry key="password">{}</entry><entry key="note">KEPT</entry></c>"#),
+        (
+            "application/xml",
+            "<m><name>password</name><value>{}</value><name>note</name><value>KEPT</value></m>",
+        ),
+        ("application/xml", "<plist><key>password</key><string>{}</string><string>KEPT</string></plist>"),
+        ("text/html", r#"<form><input name="csrf_token" value="{}"><input name="note" value="KEPT"></form>"#),
+        ("text/html", r#"<meta name="csrf-token" content="{}"><meta name="note" content="KEPT"/>"#),
+    ] {
+        hidden(&WORD, kind, &[input]);
+    }
+}
+
+#[test]
+fn xml_of_any_kind() {
+    for (kind, input) in [
+        ("application/xml", r#"<u password="a>{}" note="KEPT"/>"#),
+        ("application/xml", "<r><password>a</b>{}</password><note>KEPT</note></r>"),
+        ("application/xml", r#"<r><x><![CDATA[{"password":{"a":"{}"}}]]></x><note>KEPT</note></r>"#),
+        (
+            "application/xml",
+            "<r><x>{&quot;password&quot;:&quot;{}&quot;,&quot;note&quot;:&quot;KEPT&quot;}</x></r>",
+        ),
+        ("application/xml", "<r><x>&lt;password&gt;{}&lt;/password&gt;</x><note>KEPT</note></r>"),
+        ("text", "bad answer: <user><password>{}</password><note>KEPT</note></user>"),
+        ("text", r#"bad answer: "<user><s:password type=\"x\">{}</s:password><note>KEPT<\/note>""#),
+        ("text", r"bad answer: <user><password>{}<\/password><note>KEPT<\/note>"),
+    ] {
+        hidden(&WORD, kind, &[input]);
+    }
+    for harmless in [
+        "Vec<Token>, Option<Password> and </x>",
+        "usage: login <user> <password>",
+        "expected <token>, found <eof>",
+        "impl Trait for Secret<Token> { .. } </a>",
+    ] {
+        assert_eq!(scrubbed("text", harmless), harmless);
+    }
+}

@@ -2,17 +2,20 @@
 
 #[path = "../../../src/scrub/tests/canary.rs"]
 mod canary;
+mod laws;
 mod leaks;
+#[path = "../../../src/scrub/tests/plant.rs"]
+mod plant;
+#[path = "../../../src/scrub/tests/spell.rs"]
+mod spell;
 
 use std::sync::{Arc, LazyLock};
 
 use canary::Canary;
 use faultwire::{Config, Scrubber};
 
+use self::plant::KEPT;
 use crate::support::turn;
-
-/// What may be shown stands here: it has to survive wherever a body can be read.
-const KEPT: &str = "kept-4711";
 
 /// The scrubber of these settings: the process has one, and other tests set it.
 fn scrubber_of(change: impl FnOnce(Config) -> Config) -> Arc<Scrubber> {
