@@ -7,12 +7,25 @@ const ON_STACK: usize = 128;
 pub(super) struct Folded<'a> {
     buffer: &'a mut [u8],
     length: usize,
-    /// Whether a capital began a word.
+    /// Whether capitals begin words.
+    split: bool,
+    /// Whether one did.
     pub(super) humps: bool,
+    /// Whether something else separates words, too: `aPi_Key`.
+    pub(super) separated: bool,
 }
 
 impl Folded<'_> {
     pub(super) fn of<T>(name: &[u8], read: impl FnOnce(&Folded<'_>) -> T) -> T {
+        Self::with(name, true, read)
+    }
+
+    /// Capitals begin no words: `mFa_CoDe`.
+    pub(super) fn without_humps<T>(name: &[u8], read: impl FnOnce(&Folded<'_>) -> T) -> T {
+        Self::with(name, false, read)
+    }
+
+    fn with<T>(name: &[u8], split: bool, read: impl FnOnce(&Folded<'_>) -> T) -> T {
         // Each character may be a word of its own.
         let needed = name.len().saturating_mul(2);
         let mut stack = [0; ON_STACK];
@@ -23,7 +36,7 @@ impl Folded<'_> {
             heap = vec![0; needed];
             &mut heap[..]
         };
-        let mut folded = Folded { buffer, length: 0, humps: false };
+        let mut folded = Folded { buffer, length: 0, split, humps: false, separated: false };
         if name.is_ascii() {
             folded.ascii(name);
         } else {
@@ -43,17 +56,19 @@ impl Folded<'_> {
             let letter = Letter::of(byte);
             let begins_word = match (letter, last) {
                 (Letter::Other, _) => {
+                    self.separated = true;
                     last = Letter::Other;
                     continue;
                 }
                 (_, Letter::Other) => written > 0,
                 (Letter::Small, Letter::Digit) | (Letter::Digit, Letter::Small | Letter::Capital) => true,
-                (Letter::Capital, Letter::Small | Letter::Digit) => {
-                    self.humps = true;
-                    true
+                (Letter::Capital, Letter::Digit) => true,
+                (Letter::Capital, Letter::Small) => {
+                    self.humps |= self.split;
+                    self.split
                 }
                 (Letter::Capital, Letter::Capital) => {
-                    let hump = name.get(at.wrapping_add(1)).is_some_and(u8::is_ascii_lowercase);
+                    let hump = self.split && name.get(at.wrapping_add(1)).is_some_and(u8::is_ascii_lowercase);
                     self.humps |= hump;
                     hump
                 }
@@ -77,12 +92,14 @@ impl Folded<'_> {
         let mut chars = name.chars().filter_map(fold).peekable();
         while let Some(c) = chars.next() {
             if !c.is_alphanumeric() {
+                self.separated = true;
                 self.end_word();
                 last = '_';
                 continue;
             }
             let digits = c.is_ascii_digit() != last.is_ascii_digit();
-            let hump = c.is_uppercase()
+            let hump = self.split
+                && c.is_uppercase()
                 && (last.is_lowercase()
                     || (last.is_uppercase() && chars.peek().is_some_and(|next| next.is_lowercase())));
             if last != '_' && (digits || hump) {
@@ -134,12 +151,16 @@ impl Letter {
     }
 }
 
-/// Letters that only look different: wide forms, those that Unicode folds to ASCII, Cyrillic and Greek twins.
+/// Letters that only look different: wide, mathematical and circled forms, those that Unicode folds to ASCII,
+/// Cyrillic and Greek twins.
 /// `None` for what is not seen at all.
 fn fold(c: char) -> Option<char> {
     Some(match c {
         '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{300}'..='\u{36f}' => return None,
         '\u{ff01}'..='\u{ff5e}' => u32::from(c).checked_sub(0xfee0).and_then(char::from_u32).unwrap_or(c),
+        '\u{1d400}'..='\u{1d6a3}' => letter(c, 0x1d400, b'A', b'a'),
+        '\u{24b6}'..='\u{24e9}' => letter(c, 0x24b6, b'A', b'a'),
+        '\u{1d7ce}'..='\u{1d7ff}' => letter(c, 0x1d7ce, b'0', b'0'),
         'ſ' | 'ѕ' | 'Ѕ' => 's',
         '\u{212a}' | 'к' | 'К' => 'k',
         'а' | 'А' | 'α' | 'Α' => 'a',
@@ -149,11 +170,22 @@ fn fold(c: char) -> Option<char> {
         'с' | 'С' => 'c',
         'у' | 'У' => 'y',
         'х' | 'Х' => 'x',
-        'і' | 'І' | 'ι' | 'Ι' | 'ı' => 'i',
+        'і' | 'І' | 'ι' | 'Ι' | 'ı' | 'İ' => 'i',
         'ԁ' => 'd',
         'Т' | 'τ' | 'Τ' => 't',
         'Ν' => 'n',
         'Κ' => 'k',
         _ => c,
+    })
+}
+
+/// A letter of a block that repeats the alphabet, large and small, or the digits.
+fn letter(c: char, first: u32, large: u8, small: u8) -> char {
+    let all: u32 = if large == small { 10 } else { 52 };
+    let place = u32::from(c).wrapping_sub(first).checked_rem(all).and_then(|place| u8::try_from(place).ok());
+    let place = place.unwrap_or_default();
+    char::from(match place.checked_sub(26) {
+        Some(place) => small.wrapping_add(place),
+        None => large.wrapping_add(place),
     })
 }

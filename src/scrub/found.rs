@@ -80,7 +80,11 @@ pub(crate) struct Found {
     counts: [u32; Rule::ALL.len()],
     last: Option<Rule>,
     total: u32,
+    depth: u8,
 }
+
+/// Texts inside texts, each written in its own way, are not read deeper.
+const DEEPEST: u8 = 4;
 
 impl Found {
     pub(super) fn add(&mut self, rule: Rule) {
@@ -89,6 +93,17 @@ impl Found {
         }
         self.total = self.total.saturating_add(1);
         self.last = Some(rule);
+    }
+
+    /// Looks into what is written inside of a text.
+    pub(super) fn inside<T>(&mut self, look: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        if self.depth >= DEEPEST {
+            return None;
+        }
+        self.depth = self.depth.saturating_add(1);
+        let seen = look(self);
+        self.depth = self.depth.saturating_sub(1);
+        seen
     }
 
     pub(crate) fn total(&self) -> u32 {

@@ -271,8 +271,7 @@ impl<'a> Scanner<'_, 'a> {
             at = at.wrapping_add(1);
         }
         if opened {
-            let text = self.part(&(from..at));
-            self.first_of_pair = [b"[[".as_slice(), b"],[", b"], ["].iter().any(|pair| text.ends_with(pair));
+            self.first_of_pair = begins_pair(self.part(&(from..at)));
         }
         if digits >= FEWEST_DIGITS || (digits >= SHORTEST_SECRET && self.scrubber.told.knows()) {
             self.numbers(&(from..at), edits, places);
@@ -288,13 +287,16 @@ impl<'a> Scanner<'_, 'a> {
             let start = at.saturating_add(digit);
             let length = text.iter().skip(start).take_while(|byte| b"0123456789.eE+-".contains(byte)).count();
             at = start.saturating_add(length);
+            let below_zero = text.get(..start).is_some_and(|before| before.ends_with(b"-"));
             let rule = match number(text, start) {
-                Number::Secret(_, rule) => Some(rule),
-                Number::Harmless(_) => text
-                    .get(start..at)
-                    .and_then(|number| self.scrubber.told.known(number, 0))
-                    .map(|_| Rule::Known),
+                // A number below zero is no card.
+                Number::Secret(_, rule) if !below_zero => Some(rule),
+                _ => {
+                    let known = text.get(start..at).and_then(|number| self.scrubber.told.known(number, 0));
+                    known.map(|_| Rule::Known)
+                }
             };
+            let start = start.saturating_sub(usize::from(below_zero));
             if let Some(rule) = rule {
                 edits.mask_value(span.start.saturating_add(start)..span.start.saturating_add(at), rule);
                 places.masked(rule);
@@ -303,8 +305,18 @@ impl<'a> Scanner<'_, 'a> {
     }
 }
 
-/// Names are no longer than this where they stand as values.
-const LONGEST_NAME: usize = 64;
+/// `[[` and `],[`, with white space between them: what comes first here is a name.
+fn begins_pair(text: &[u8]) -> bool {
+    let mut visible = text.iter().rev().filter(|byte| !byte.is_ascii_whitespace());
+    visible.next() == Some(&b'[')
+        && match visible.next() {
+            Some(b',') => visible.next() == Some(&b']'),
+            before => before == Some(&b'['),
+        }
+}
+
+/// Names are no longer than this where they stand as values, each letter as an escape.
+const LONGEST_NAME: usize = 6 * 64;
 /// What is shorter is no secret by itself.
 const SHORTEST_SECRET: usize = 8;
 /// Fewer digits are no card.

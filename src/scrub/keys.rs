@@ -39,10 +39,16 @@ const ABOUT: u8 = 32;
 /// Harmless as a whole.
 const WHOLE: u8 = 64;
 
+/// The name has to be read again, without humps.
+struct Doubt {
+    /// Whether a word may hold a secret's.
+    stems: bool,
+}
+
+/// What was escaped more often is not read.
+const MOST_ESCAPED: usize = 4;
 /// Phrases have no more words.
 const LONGEST_PHRASE: usize = 3;
-/// Letters beyond these are not searched for a name that hides behind capitals.
-const LONGEST_HIDDEN: usize = 64;
 
 impl Keys {
     pub(super) fn new(personal: bool) -> Self {
@@ -73,7 +79,10 @@ impl Keys {
 
     /// What a name says, in whatever case and spelling.
     pub(super) fn meaning(&self, name: &[u8]) -> Meaning {
-        Folded::of(name, |folded| self.meaning_of(folded))
+        Folded::of(name, |folded| self.meaning_of(folded, true)).unwrap_or_else(|doubt| {
+            let again = |folded: &Folded<'_>| self.meaning_of(folded, doubt.stems);
+            Folded::without_humps(name, again).unwrap_or(Meaning::Harmless)
+        })
     }
 
     /// Whether these words together are a phrase of the lists: `api key`.
@@ -81,19 +90,25 @@ impl Keys {
         Folded::of(name, |folded| self.bits(folded.text()) & SECRET != 0)
     }
 
-    /// The same of a name as JSON or a URL writes it: `pass\u0077ord`, `pass%77ord`.
+    /// The same of a name as JSON or a URL writes it: `pass\u0077ord`, `pass%77ord`, escaped more than once where
+    /// JSON stands in a string.
     pub(super) fn json_meaning(&self, name: &[u8]) -> Meaning {
-        match memchr::memchr2(b'\\', b'%', name) {
-            None => self.meaning(name),
-            Some(_) => {
-                let mut plain = Vec::new();
-                escapes::decode(name, &mut plain);
-                self.meaning(&percent_decode(&plain).collect::<Vec<_>>())
-            }
+        if memchr::memchr2(b'\\', b'%', name).is_none() {
+            return self.meaning(name);
         }
+        let mut plain = name.to_vec();
+        for _ in 0..MOST_ESCAPED {
+            if !plain.contains(&b'\\') {
+                break;
+            }
+            let escaped = std::mem::take(&mut plain);
+            escapes::decode(&escaped, &mut plain);
+        }
+        self.meaning(&percent_decode(&plain).collect::<Vec<_>>())
     }
 
-    fn meaning_of(&self, name: &Folded<'_>) -> Meaning {
+    /// An error if capitals may be the reason that nothing is found: `pAssWord`, `mFa_CoDe`.
+    fn meaning_of(&self, name: &Folded<'_>, stems: bool) -> Result<Meaning, Doubt> {
         let (mut found, mut last) = (0, 0);
         let mut starts = [0; LONGEST_PHRASE];
         let text = name.text();
@@ -109,35 +124,27 @@ impl Keys {
             if last & LAST != 0 {
                 let earlier = starts.iter().skip(1).filter_map(|start| text.get(*start..end));
                 found |= earlier.map(|phrase| self.bits(phrase)).fold(0, |all, bits| all | bits);
-            } else if last & !(ABOUT | QUERY) == 0 && holds_stem(word) {
+            } else if stems && last & !(ABOUT | QUERY) == 0 && holds_stem(word) {
                 found |= SECRET;
             }
             at = end.saturating_add(1);
         }
-        if found == 0 && name.humps && self.hidden(text) {
-            return Meaning::Secret;
-        }
-        if found & (SECRET | PERSONAL | QUERY) == 0 {
-            return Meaning::Harmless;
+        if name.humps && found & (SECRET | PERSONAL) == 0 {
+            let nothing = found & !(LAST | ABOUT) == 0;
+            let known = found & KNOWN != 0;
+            if nothing || known || name.separated {
+                return Err(Doubt { stems: !known });
+            }
         }
         let about = last & ABOUT != 0 && last & SECRET == 0;
-        if about || self.bits(text) & WHOLE != 0 {
-            return Meaning::Harmless;
+        if found & (SECRET | PERSONAL | QUERY) == 0 || about || self.bits(text) & WHOLE != 0 {
+            return Ok(Meaning::Harmless);
         }
-        match found {
+        Ok(match found {
             _ if found & SECRET != 0 => Meaning::Secret,
             _ if found & PERSONAL != 0 => Meaning::Personal,
             _ => Meaning::InQuery,
-        }
-    }
-
-    /// `pAssWord`: humps in the wrong places.
-    fn hidden(&self, text: &[u8]) -> bool {
-        let mut joined = [0; LONGEST_HIDDEN];
-        let letters = text.iter().filter(|byte| **byte != b'_');
-        let length = joined.iter_mut().zip(letters).map(|(slot, letter)| *slot = *letter).count();
-        let joined = joined.get(..length).unwrap_or_default();
-        self.bits(joined) & SECRET != 0 || holds_stem(joined)
+        })
     }
 
     fn bits(&self, name: &[u8]) -> u8 {

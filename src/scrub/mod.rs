@@ -5,13 +5,14 @@
 //! document, so the same pass serves bodies that were cut and the items that leave (`event`).
 //!
 //! ```text
-//! body ─ by content type ─┬─ json ─┬─ text ─┬─ pairs ─ keys ─ secrets
+//! body ─ by content type ─┬─ json ─┬─ text ─┬─ pairs · named ─ keys ─ secrets
 //!                         ├─ form ─┤        ├─ numbers · tokens · urls · rows
-//! item ─ event ─ json ────┤        │        └─ told (known secrets, patterns)
-//! text ───────────────────┴─ xml ──┘
+//! item ─ event ─ json ────┤        │        ├─ told (known secrets, patterns)
+//! text ───────────────────┴─ xml ──┘        └─ encoded ─ any of them again
 //! ```
 
 mod body;
+mod encoded;
 mod escapes;
 mod event;
 mod fold;
@@ -20,6 +21,7 @@ mod found;
 mod json;
 mod keys;
 mod multipart;
+mod named;
 mod numbers;
 mod pairs;
 mod places;
@@ -32,6 +34,7 @@ mod text;
 mod tokens;
 mod told;
 mod urls;
+mod values;
 mod xml;
 
 use std::borrow::Cow;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::found::Rule;
 use super::secrets::{CARDS, IBAN_LENGTHS};
+use super::tokens::{continues_word, ends_escape};
 
 /// What a run of digits is.
 pub(super) enum Number {
@@ -15,7 +16,11 @@ pub(super) enum Number {
 /// Looks at the digits that begin at `at`.
 pub(super) fn number(text: &[u8], at: usize) -> Number {
     let before = at.checked_sub(1).and_then(|before| text.get(before)).copied();
-    if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+    // `%204111..`: the first digits are an escape's.
+    if before == Some(b'%') && ends_escape(text, at.saturating_add(2)) {
+        return Number::Harmless(at.saturating_add(2));
+    }
+    if continues_word(text, at) {
         if let Some(span) = iban(text, at) {
             return Number::Secret(span, Rule::Iban);
         }
@@ -69,30 +74,44 @@ const LONGEST_CARD: usize = 19;
 /// A card number in one piece, or in groups with one and the same separator.
 fn card(text: &[u8], at: usize) -> Option<Range<usize>> {
     let mut digits = [0_u8; LONGEST_CARD];
-    let (mut count, mut end, mut group, mut separator) = (0_usize, at, 0_usize, None);
-    for (position, &byte) in text.iter().enumerate().skip(at) {
+    let (mut count, mut position, mut group, mut separator) = (0_usize, at, 0_usize, None);
+    let end = loop {
+        let byte = text.get(position).copied().unwrap_or_default();
         if byte.is_ascii_digit() {
             *digits.get_mut(count)? = byte.wrapping_sub(b'0');
             count = count.saturating_add(1);
             group = group.saturating_add(1);
-            end = position.saturating_add(1);
+            position = position.saturating_add(1);
             continue;
         }
-        let continues = text.get(position.saturating_add(1)).is_some_and(u8::is_ascii_digit);
+        let next = position.saturating_add(gap(text, position));
+        let continues = next > position && text.get(next).is_some_and(u8::is_ascii_digit);
         let same = separator.is_none_or(|separator| separator == byte);
-        // Groups of three at least: dates and versions are none.
-        if !matches!(byte, b' ' | b'-') || !continues || !same || group < 3 {
-            break;
+        // Groups of three at least: dates and versions are none. Dots stand in numbers of other kinds, too.
+        if !continues || !same || group < 3 || (byte == b'.' && group != 4) {
+            break position;
         }
         separator = Some(byte);
         group = 0;
-    }
+        position = next;
+    };
     let after = text.get(end).copied().unwrap_or_default();
     let goes_on = after.is_ascii_alphanumeric()
         || after == b'_'
-        || (after == b'.' && text.get(end.saturating_add(1)).is_some_and(u8::is_ascii_digit));
+        || (after == b'.' && text.get(end.saturating_add(1)).is_some_and(u8::is_ascii_digit))
+        || (separator == Some(b'.') && group != 4);
     let digits = digits.get(..count)?;
     (!goes_on && count > 12 && is_card(digits)).then_some(at..end)
+}
+
+/// How long what separates groups of digits is: a space, also one that does not break, a hyphen, a dot.
+fn gap(text: &[u8], at: usize) -> usize {
+    match text.get(at..).unwrap_or_default() {
+        [b' ' | b'-' | b'.', ..] => 1,
+        [0xc2, 0xa0, ..] => 2,
+        [0xe2, 0x80, 0x89 | 0xaf | 0x91, ..] => 3,
+        _ => 0,
+    }
 }
 
 fn is_card(digits: &[u8]) -> bool {
@@ -125,8 +144,8 @@ fn iban(text: &[u8], at: usize) -> Option<Range<usize>> {
     let start = at.checked_sub(2)?;
     let country = text.get(start..at)?;
     let before = start.checked_sub(1).and_then(|before| text.get(before));
-    if before.is_some_and(|byte| byte.is_ascii_alphanumeric()) || !country.iter().all(u8::is_ascii_alphabetic)
-    {
+    let inside = before.is_some_and(|byte| byte.is_ascii_alphanumeric()) && !ends_escape(text, start);
+    if inside || !country.iter().all(u8::is_ascii_alphabetic) {
         return None;
     }
     let length = IBAN_LENGTHS
@@ -134,21 +153,18 @@ fn iban(text: &[u8], at: usize) -> Option<Range<usize>> {
         .find(|(known, _)| country.eq_ignore_ascii_case(known.as_bytes()))
         .map(|(_, length)| *length)?;
     let mut known = [0_u8; 34];
-    let (mut count, mut end, mut spaced) = (0_usize, start, false);
-    for (position, &byte) in text.iter().enumerate().skip(start) {
-        if count == length {
-            break;
-        }
-        if byte.is_ascii_alphanumeric() {
-            *known.get_mut(count)? = byte;
-            count = count.saturating_add(1);
-            end = position.saturating_add(1);
-            spaced = false;
-        } else if matches!(byte, b' ' | b'-') && !spaced {
-            spaced = true;
-        } else {
+    let (mut count, mut end, mut position) = (0_usize, start, start);
+    while count < length {
+        let spaces = gap(text, position);
+        position = position.saturating_add(if position == end { spaces } else { 0 });
+        let byte = *text.get(position)?;
+        if !byte.is_ascii_alphanumeric() {
             return None;
         }
+        *known.get_mut(count)? = byte;
+        count = count.saturating_add(1);
+        position = position.saturating_add(1);
+        end = position;
     }
     let goes_on = text.get(end).is_some_and(u8::is_ascii_alphanumeric);
     let known = known.get(..count)?;

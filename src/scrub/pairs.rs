@@ -2,13 +2,11 @@
 
 use std::ops::Range;
 
-use super::MASK;
 use super::found::Rule;
 use super::keys::{Keys, Meaning};
+use super::named::is_named;
 use super::secrets::SAID_OF_SECRETS;
-
-/// The longest name that is looked for before a separator.
-const LONGEST_NAME: usize = 64;
+use super::values::{LONGEST_NAME, Value, count_back, is_name};
 
 /// The value behind the `=` or `:` at `at`, if its name is a secret's.
 pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>, Rule)> {
@@ -16,30 +14,41 @@ pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>,
     if !has_word(name.text(text)) {
         return None;
     }
-    let meaning = name.meaning(keys, text);
-    if meaning == Meaning::Harmless {
-        return None;
-    }
+    let meaning = match name.meaning(keys, text) {
+        Meaning::Harmless if is_named(keys, text, name.text(text), at) => Meaning::Secret,
+        Meaning::Harmless => return None,
+        meaning => meaning,
+    };
     let separators = text.get(at..)?.iter().take(3).take_while(|byte| b"=:>".contains(byte)).count();
     let after = at.saturating_add(separators);
     let assigned = text.get(at..after)?.contains(&b'=');
-    let value = Value::at(text, after)?;
-    let shown = text.get(value.span.clone())?;
-    if shown.is_empty() || text.get(value.span.start..)?.starts_with(MASK.as_bytes()) || says_nothing(shown) {
-        return None;
-    }
-    let structured = name.quoted || value.quoted;
-    if meaning == Meaning::Secret && !value.quoted && holds_spaces(name.text(text)) {
-        return Some((value.span.start..end_of_header(text, value.span.start), Rule::Key));
-    }
+    let value = Value::at(text, after, name.quoted)?;
+    let structured = name.quoted || value.is_structured();
+    let first_word = value.preview();
+    // Whether it is one is known before its end is searched, which may be far.
     let rule = match meaning {
         Meaning::Secret if assigned || structured => Rule::Key,
-        Meaning::Secret if in_prose(name.text(text), shown) => Rule::Key,
+        Meaning::Secret if in_prose(name.text(text), first_word) => Rule::Key,
+        Meaning::Secret if holds_spaces(name.text(text)) && !is_said(first_word) => Rule::Key,
         Meaning::Personal if assigned || structured => Rule::Personal,
         Meaning::InQuery if assigned && name.in_query => Rule::Key,
         _ => return None,
     };
-    Some((value.span, rule))
+    if value.is_masked() {
+        return None;
+    }
+    let span = match value.is_structured() {
+        false if meaning == Meaning::Secret && holds_spaces(name.text(text)) => {
+            let end = end_of_header(text, value.start);
+            let next = end_of_line(text, value.start);
+            value.start..if assigned && !holds_pairs(name.text(text)) { end.min(next) } else { end }
+        }
+        false if name.begins_line_of_pairs(text) => value.start..end_of_line(text, value.start),
+        false if name.is_in_list(text) => value.start..end_of_item(text, value.start),
+        _ => value.span(),
+    };
+    let shown = text.get(span.clone())?;
+    (!shown.is_empty() && !says_nothing(shown)).then_some((span, rule))
 }
 
 /// The hours of a time are no name.
@@ -55,10 +64,10 @@ fn says_nothing(value: &[u8]) -> bool {
 }
 
 /// `name: value` without quotes is prose far too often ("unexpected token: expired"). It counts when the name
-/// means a password, or the value looks like no word.
+/// means a password or is no word of prose, or the value looks like no word.
 fn in_prose(name: &[u8], value: &[u8]) -> bool {
     let value = value.strip_suffix(b".").unwrap_or(value);
-    if SAID_OF_SECRETS.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes())) {
+    if is_said(value) {
         return false;
     }
     if !value
@@ -75,15 +84,37 @@ fn in_prose(name: &[u8], value: &[u8]) -> bool {
     let ends_strong =
         |strong: &&[u8]| name.windows(strong.len()).any(|part| part.eq_ignore_ascii_case(strong));
     strong.iter().any(ends_strong)
+        || is_identifier(name)
         || value.iter().any(u8::is_ascii_digit)
         || (value.len() >= 12 && !value.iter().all(u8::is_ascii_lowercase))
 }
 
-/// `Authorization: Bearer abc`, `Cookie: a=b; c=d`: the value has spaces.
+/// `x-auth-token`, `accessToken`: nobody writes that in prose.
+fn is_identifier(name: &[u8]) -> bool {
+    let split = name.len().saturating_sub(5);
+    let (first, last) = name.split_at_checked(split).unwrap_or_default();
+    !first.is_empty() && (last == b"Token" || (last.eq_ignore_ascii_case(b"token") && !first.ends_with(b".")))
+}
+
+/// What validators say behind `password: `.
+fn is_said(value: &[u8]) -> bool {
+    let value = value.strip_suffix(b".").unwrap_or(value);
+    SAID_OF_SECRETS.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// `Authorization: Bearer abc`, `Cookie: a=b; c=d`, `passphrase: some words`: the value has spaces.
 fn holds_spaces(name: &[u8]) -> bool {
-    let names: [&[u8]; 3] = [b"authorization", b"cookie", b"cookies"];
+    ends_in(name, &[b"authorization", b"passphrase", b"phrase", b"mnemonic"]) || holds_pairs(name)
+}
+
+/// `Cookie: a=b; c=d`
+fn holds_pairs(name: &[u8]) -> bool {
+    ends_in(name, &[b"cookie", b"cookies"])
+}
+
+fn ends_in(name: &[u8], words: &[&[u8]]) -> bool {
     let last = name.rsplit(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
-    names.iter().any(|name| last.eq_ignore_ascii_case(name))
+    words.iter().any(|word| last.eq_ignore_ascii_case(word))
 }
 
 fn end_of_header(text: &[u8], from: usize) -> usize {
@@ -96,8 +127,33 @@ fn end_of_header(text: &[u8], from: usize) -> usize {
     from.saturating_add(rest.iter().enumerate().position(ends).unwrap_or(rest.len()))
 }
 
+/// The end of the line, or of what stands before the next pair in it.
+fn end_of_line(text: &[u8], from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    let line = rest.get(..memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len())).unwrap_or_default();
+    let next = line.iter().enumerate().position(|(at, byte)| {
+        let behind = line.get(at.saturating_add(1)..).unwrap_or_default();
+        b" \t,;&#".contains(byte) && begins_pair(behind)
+    });
+    from.saturating_add(line.get(..next.unwrap_or(line.len())).unwrap_or_default().trim_ascii_end().len())
+}
+
+/// The end of an item of `Server=db;Password=two words;`.
+fn end_of_item(text: &[u8], from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    let end = rest.iter().position(|byte| b";\n\r\"'".contains(byte)).unwrap_or(rest.len());
+    from.saturating_add(end)
+}
+
+/// Whether a text begins with `name=` or `name: `.
+fn begins_pair(text: &[u8]) -> bool {
+    let name = text.iter().take(LONGEST_NAME).take_while(|byte| is_name(**byte)).count();
+    let rest = text.get(name..).unwrap_or_default();
+    name > 0 && (rest.starts_with(b"=") || rest.starts_with(b": "))
+}
+
 /// The name before a separator.
-struct Name {
+pub(super) struct Name {
     span: Range<usize>,
     /// The word before it, if only a space is between them, with the name itself.
     with_previous: Range<usize>,
@@ -107,14 +163,13 @@ struct Name {
 }
 
 impl Name {
-    fn before(text: &[u8], at: usize) -> Option<Self> {
+    pub(super) fn before(text: &[u8], at: usize) -> Option<Self> {
         let head = text.get(..at)?;
         let separators = count_back(head, 2, |byte| b"=:".contains(&byte));
         let head = head.get(..head.len().checked_sub(separators)?)?;
-        let spaces = count_back(head, 2, |byte| byte == b' ');
-        let head = head.get(..head.len().checked_sub(spaces)?)?;
+        let (head, gap) = head.split_at_checked(head.len().checked_sub(gap_before(head))?)?;
         let quote = head.last().copied().filter(|byte| b"\"'".contains(byte));
-        let closing = count_back(head, 8, |byte| b"\"'\\".contains(&byte));
+        let closing = count_back(head, LONGEST_NAME, |byte| b"\"'\\".contains(&byte));
         let head = head.get(..head.len().checked_sub(closing)?)?;
         let end = head.len();
         let length = match quote {
@@ -123,11 +178,17 @@ impl Name {
             None => count_back(head, LONGEST_NAME, is_name),
         };
         let start = end.checked_sub(length)?;
+        // `\npassword=` where the escape of the line's end stayed one.
+        let escaped = text.get(..start)?.ends_with(b"\\")
+            && text.get(start..end)?.first().is_some_and(|byte| b"nrt".contains(byte));
+        let start = start.saturating_add(usize::from(escaped));
         let before = text.get(..start)?;
         let space = count_back(before, 2, |byte| byte == b' ');
         let word = before.get(..start.checked_sub(space)?)?;
         let previous = if space == 1 { count_back(word, 16, |byte| byte.is_ascii_alphanumeric()) } else { 0 };
-        (length > 0).then(|| Self {
+        // Only what is quoted may stand on another line.
+        let apart = quote.is_none() && gap.iter().any(|byte| b"\n\\".contains(byte));
+        (start < end && !apart).then(|| Self {
             span: start..end,
             with_previous: start.saturating_sub(space.saturating_add(previous))..end,
             quoted: quote.is_some(),
@@ -135,7 +196,7 @@ impl Name {
         })
     }
 
-    fn text<'a>(&self, text: &'a [u8]) -> &'a [u8] {
+    pub(super) fn text<'a>(&self, text: &'a [u8]) -> &'a [u8] {
         text.get(self.span.clone()).unwrap_or_default()
     }
 
@@ -148,121 +209,61 @@ impl Name {
             meaning => meaning,
         }
     }
-}
 
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_-.[]$%".contains(&byte) || byte >= 0x80
-}
-
-fn count_back(text: &[u8], most: usize, is: impl Fn(u8) -> bool) -> usize {
-    text.iter().rev().take(most).take_while(|byte| is(**byte)).count()
-}
-
-/// The value after a separator.
-struct Value {
-    span: Range<usize>,
-    quoted: bool,
-}
-
-impl Value {
-    fn at(text: &[u8], after: usize) -> Option<Self> {
-        let rest = text.get(after..)?;
-        let spaces = rest.iter().take(8).take_while(|byte| **byte == b' ' || **byte == b'\t').count();
-        let rest = rest.get(spaces..)?;
-        let escapes = rest.iter().take(7).take_while(|byte| **byte == b'\\').count();
-        let start = after.saturating_add(spaces);
-        match rest.get(escapes..)?.first()? {
-            quote @ (b'"' | b'\'') => {
-                let start = start.saturating_add(escapes).saturating_add(1);
-                Some(Self { span: start..closing_quote(text, start, *quote, escapes), quoted: true })
-            }
-            b'{' | b'[' | b'(' if escapes == 0 && !rest.starts_with(MASK.as_bytes()) => {
-                Some(Self { span: start..balanced(text, start), quoted: true })
-            }
-            _ => {
-                let end = bare(text, start);
-                // `Some("..")`, `Password("..")`: Rust's `Debug`.
-                let word = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-                let opening = start.saturating_add(word);
-                if word > 0
-                    && rest.first().is_some_and(u8::is_ascii_uppercase)
-                    && text.get(opening) == Some(&b'(')
-                {
-                    return Some(Self {
-                        span: opening.saturating_add(1)..inside(text, opening),
-                        quoted: true,
-                    });
-                }
-                Some(Self { span: start..end, quoted: false })
-            }
+    /// Whether it begins its line, and a line next to it begins with a name too: `.env`, properties, YAML, headers.
+    /// There values end with their line.
+    fn begins_line_of_pairs(&self, text: &[u8]) -> bool {
+        let before = text.get(..self.span.start).unwrap_or_default();
+        let near = before.get(before.len().saturating_sub(LONGEST_NAME)..).unwrap_or_default();
+        let indent = match memchr::memrchr(b'\n', near) {
+            Some(newline) => near.get(newline.saturating_add(1)..).unwrap_or_default(),
+            None if near.len() < before.len() => return false,
+            None => near,
+        };
+        if self.quoted || !is_indent(indent) {
+            return false;
         }
+        let above = before.get(..before.len().saturating_sub(indent.len()).saturating_sub(1));
+        let rest = text.get(self.span.end..).unwrap_or_default();
+        let below = memchr::memchr(b'\n', rest).and_then(|newline| rest.get(newline.saturating_add(1)..));
+        let line_above = above.map(|above| {
+            let line = memchr::memrchr(b'\n', above).map_or(0, |newline| newline.saturating_add(1));
+            above.get(line..).unwrap_or_default()
+        });
+        [line_above, below].into_iter().flatten().any(|line| begins_pair(without_indent(line)))
+    }
+
+    /// Whether it stands right behind a semicolon, as in strings of connections.
+    fn is_in_list(&self, text: &[u8]) -> bool {
+        text.get(..self.span.start).is_some_and(|before| before.ends_with(b";"))
     }
 }
 
-/// Where the quote closes: it is escaped as often as the one that opened.
-fn closing_quote(text: &[u8], start: usize, quote: u8, escapes: usize) -> usize {
-    let rest = text.get(start..).unwrap_or_default();
-    for at in memchr::memchr2_iter(quote, b'\n', rest) {
-        if rest.get(at) == Some(&b'\n') {
-            return start.saturating_add(at);
-        }
-        let before = rest.get(..at).unwrap_or_default();
-        let backslashes = count_back(before, 16, |byte| byte == b'\\');
-        if backslashes == escapes || (escapes == 0 && backslashes % 2 == 0) {
-            return start.saturating_add(at).saturating_sub(backslashes.min(escapes));
-        }
-    }
-    text.len()
-}
-
-/// The end of `{..}`, `[..]` or `(..)`, or of the line.
-fn balanced(text: &[u8], start: usize) -> usize {
-    let rest = text.get(start..).unwrap_or_default();
-    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
-    for (at, byte) in rest.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\n' => return start.saturating_add(at),
-            b'\\' => escaped = true,
-            b'"' => quoted = !quoted,
-            _ if quoted => {}
-            b'{' | b'[' | b'(' => depth = depth.saturating_add(1),
-            b'}' | b']' | b')' => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return start.saturating_add(at).saturating_add(1);
-                }
+/// How much white space ends a text, escapes of it that stayed ones among it.
+fn gap_before(text: &[u8]) -> usize {
+    let mut gap = 0_usize;
+    while gap < LONGEST_NAME {
+        let head = text.get(..text.len().saturating_sub(gap)).unwrap_or_default();
+        match head {
+            [.., last] if last.is_ascii_whitespace() => gap = gap.saturating_add(1),
+            [.., b'\\', b'n' | b'r' | b't'] => {
+                let inner = head.get(..head.len().saturating_sub(1)).unwrap_or_default();
+                let escapes = count_back(inner, LONGEST_NAME, |byte| byte == b'\\');
+                gap = gap.saturating_add(escapes).saturating_add(1);
             }
-            _ => {}
+            _ => break,
         }
     }
-    text.len()
+    gap.min(text.len())
 }
 
-/// The end of what stands inside the brackets that open here.
-fn inside(text: &[u8], opening: usize) -> usize {
-    let end = balanced(text, opening);
-    let closed = end.checked_sub(1).and_then(|last| text.get(last)) == Some(&b')');
-    if closed { end.saturating_sub(1) } else { end }
+/// `  `, `- `, `export `
+fn is_indent(indent: &[u8]) -> bool {
+    let indent = indent.trim_ascii();
+    indent.is_empty() || indent == b"-" || indent == b"export"
 }
 
-/// The end of a value without quotes. A comma or bracket belongs to it unless something else begins there.
-fn bare(text: &[u8], start: usize) -> usize {
-    let rest = text.get(start..).unwrap_or_default();
-    let ends = |(at, byte): (usize, &u8)| match byte {
-        b'"' | b'`' | b'<' | b'>' | b'&' => true,
-        b'\'' => at > 0,
-        b',' | b';' | b')' | b']' | b'}' => starts_anew(rest.get(at.saturating_add(1)..).unwrap_or_default()),
-        byte => byte.is_ascii_whitespace(),
-    };
-    start.saturating_add(rest.iter().enumerate().position(ends).unwrap_or(rest.len()))
-}
-
-fn starts_anew(rest: &[u8]) -> bool {
-    let Some(first) = rest.first() else { return true };
-    if first.is_ascii_whitespace() || b",;)]}\"'`.:".contains(first) {
-        return true;
-    }
-    let name = rest.iter().take(LONGEST_NAME).take_while(|byte| is_name(**byte)).count();
-    name > 0 && rest.get(name).is_some_and(|byte| b"=:".contains(byte))
+fn without_indent(line: &[u8]) -> &[u8] {
+    let line = line.get(..line.len().min(2 * LONGEST_NAME)).unwrap_or_default().trim_ascii_start();
+    line.strip_prefix(b"- ").or_else(|| line.strip_prefix(b"export ")).unwrap_or(line)
 }

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::encoded::Writing;
 use super::found::{Edits, Found, Rule};
 use super::numbers::{Number, number};
 use super::pairs::pair;
-use super::xml::is_xml;
-use super::{Scrubber, rows, tokens, urls};
+use super::xml::{element, is_xml};
+use super::{Scrubber, named, rows, tokens, urls};
 
 /// What a byte may begin.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,12 @@ enum Class {
     /// `=` and `:`.
     Separator,
     At,
+    /// `%3D`, `&quot;`
+    Escape,
+    /// `<` of an element.
+    Open,
+    /// `(` and `[` of a name with its value.
+    Group,
 }
 
 const CLASSES: [Class; 256] = classes();
@@ -78,7 +85,7 @@ impl Scrubber {
     fn kinds(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>, kinds: Kinds) {
         let Some(text) = edits.input().get(span.clone()) else { return };
         let mut told = self.told.next(text, 0);
-        let mut at = 0;
+        let (mut at, mut seen) = (0, 0);
         loop {
             let until = told.as_ref().map_or(text.len(), |(told, _)| told.start);
             let rest = text.get(at..until).unwrap_or_default();
@@ -86,6 +93,17 @@ impl Scrubber {
                 Some(plain) => {
                     at = at.wrapping_add(plain);
                     let class = text.get(at).map_or(Class::Plain, |byte| class(*byte));
+                    if class == Class::Escape {
+                        at = match self.escaped(text, at, &mut seen, kinds, edits.found()) {
+                            None => at.wrapping_add(1),
+                            Some((part, written)) => {
+                                edits.replace(moved(&part, span.start), &written);
+                                told = self.told.next(text, part.end);
+                                part.end
+                            }
+                        };
+                        continue;
+                    }
                     match self.secret_at(text, at, class, kinds) {
                         Number::Secret(span, rule) => (span, rule),
                         Number::Harmless(next) => {
@@ -100,6 +118,7 @@ impl Scrubber {
                 },
             };
             at = secret.end.max(at.saturating_add(1));
+            seen = seen.max(at);
             edits.mask(moved(&secret, span.start), rule);
             if told.as_ref().is_some_and(|(told, _)| told.start < at) {
                 told = self.told.next(text, at);
@@ -107,14 +126,40 @@ impl Scrubber {
         }
     }
 
+    /// The part around this escape, read, scrubbed and written again; `None` if nothing in it is secret. What is
+    /// before `seen` was looked at.
+    fn escaped(
+        &self,
+        text: &[u8],
+        at: usize,
+        seen: &mut usize,
+        kinds: Kinds,
+        found: &mut Found,
+    ) -> Option<(Range<usize>, Vec<u8>)> {
+        let writing = Writing::at(text, at).filter(|_| kinds.pairs && *seen <= at)?;
+        let part = writing.part(text, *seen, at);
+        *seen = part.end;
+        let written = text.get(part.clone())?;
+        let plain = writing.read(written);
+        let scrubbed = found.inside(|found| match kinds.personal {
+            true => self.any(&plain, found),
+            false => self.said_by_application(&plain, found),
+        })?;
+        Some((part, writing.write(&scrubbed, written)))
+    }
+
     fn secret_at(&self, text: &[u8], at: usize, class: Class, kinds: Kinds) -> Number {
         let found = match class {
-            Class::Plain => None,
+            Class::Plain | Class::Escape => None,
             Class::Digit => return number(text, at),
             Class::Capital => capital(text, at),
             Class::B => tokens::credential(text, at).map(|span| (span, Rule::Credential)),
             Class::Joint => joint(text, at),
-            Class::Separator => self.separator(text, at, kinds),
+            Class::Separator | Class::Open | Class::Group => {
+                self.named(text, at, class).filter(|(_, rule)| {
+                    (kinds.pairs || *rule == Rule::Url) && (kinds.personal || *rule != Rule::Personal)
+                })
+            }
             Class::At if kinds.personal => urls::email(text, at).map(|span| (span, Rule::Email)),
             Class::At => None,
         };
@@ -124,12 +169,17 @@ impl Scrubber {
         }
     }
 
-    fn separator(&self, text: &[u8], at: usize, kinds: Kinds) -> Option<(Range<usize>, Rule)> {
-        if text.get(at..)?.starts_with(b"://") {
-            return urls::userinfo(text, at).map(|span| (span, Rule::Url));
+    /// A value by its name.
+    fn named(&self, text: &[u8], at: usize, class: Class) -> Option<(Range<usize>, Rule)> {
+        match class {
+            Class::Open => element(&self.keys, text, at),
+            Class::Group => named::second(&self.keys, text, at),
+            _ if text.get(at..)?.starts_with(b"://") => {
+                let userinfo = urls::userinfo(text, at).map(|span| (span, Rule::Url));
+                userinfo.or_else(|| urls::webhook(text, at).map(|span| (span, Rule::Url)))
+            }
+            _ => pair(&self.keys, text, at),
         }
-        pair(&self.keys, text, at)
-            .filter(|(_, rule)| kinds.pairs && (kinds.personal || *rule != Rule::Personal))
     }
 }
 
@@ -179,6 +229,9 @@ const fn classes() -> [Class; 256] {
             b'-' | b'_' | b'.' => Class::Joint,
             b'=' | b':' => Class::Separator,
             b'@' => Class::At,
+            b'%' | b'&' => Class::Escape,
+            b'<' => Class::Open,
+            b'(' | b'[' => Class::Group,
             _ => Class::Plain,
         };
         byte += 1;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::MASK;
 use super::secrets::{Alphabet, TOKENS};
 
 /// For each first letter of a prefix, which lengths its first word may have.
@@ -15,8 +16,10 @@ pub(super) fn service_token(text: &[u8], at: usize) -> Option<Range<usize>> {
     if !*LAST_LETTERS.get(usize::from(*head.last()?))? {
         return None;
     }
-    let word = head.iter().rev().take(16).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let word = head.iter().rev().take(18).take_while(|byte| byte.is_ascii_alphanumeric()).count();
     let start = at.checked_sub(word)?;
+    let start = start.saturating_add(rest_of_escape(text, start));
+    let word = at.checked_sub(start)?;
     let first = usize::from(*text.get(start)?);
     let possible = FIRST_WORDS.get(first).copied().unwrap_or_default();
     if word > 15 || possible.checked_shr(u32::try_from(word).ok()?)? & 1 == 0 {
@@ -38,7 +41,9 @@ pub(super) fn known_token(text: &[u8], start: usize) -> Option<Range<usize>> {
 /// A JSON web token, or any JSON in base64: it begins with `{"`.
 pub(super) fn jwt(text: &[u8], at_j: usize) -> Option<Range<usize>> {
     let start = at_j.checked_sub(2)?;
-    if text.get(start..at_j)? != b"ey" || continues_word(text, start) {
+    // Some services put their own prefix and `_` before it.
+    let begins = text.get(..start)?.ends_with(b"_") || !continues_word(text, start);
+    if text.get(start..at_j)? != b"ey" || !begins {
         return None;
     }
     let rest = text.get(start..)?;
@@ -83,11 +88,31 @@ pub(super) fn private_key(text: &[u8], at: usize) -> Option<Range<usize>> {
     Some(at..end.map_or(text.len(), |end| at.saturating_add(end)))
 }
 
-/// Whether the character before this one belongs to the same word.
+/// Whether the character before this one belongs to the same word. What was masked was a part of it: scrubbing
+/// twice finds nothing new.
 pub(super) fn continues_word(text: &[u8], at: usize) -> bool {
-    at.checked_sub(1)
-        .and_then(|before| text.get(before))
-        .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    let head = text.get(..at).unwrap_or_default();
+    let word = head.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    (word && !ends_escape(text, at)) || head.ends_with(MASK.as_bytes())
+}
+
+/// Whether an escape that stayed one ends here: `\n`, `%3D`.
+pub(super) fn ends_escape(text: &[u8], at: usize) -> bool {
+    let head = text.get(..at).unwrap_or_default();
+    match head {
+        [.., b'\\', b'n' | b'r' | b't'] => true,
+        [.., b'%', high, low] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
+        _ => false,
+    }
+}
+
+/// How many of the letters and digits that begin here belong to an escape before them.
+fn rest_of_escape(text: &[u8], start: usize) -> usize {
+    match text.get(..start).and_then(<[u8]>::last) {
+        Some(b'\\') => usize::from(ends_escape(text, start.saturating_add(1))),
+        Some(b'%') if ends_escape(text, start.saturating_add(2)) => 2,
+        _ => 0,
+    }
 }
 
 fn is_in(byte: u8, alphabet: Alphabet) -> bool {

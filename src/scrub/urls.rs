@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::secrets::WEBHOOKS;
+
 /// The secret part of `scheme://user:password@host`; `at` is the colon of `://`. A user's name stays if it is
 /// one; a token in its place goes too.
 pub(super) fn userinfo(text: &[u8], at: usize) -> Option<Range<usize>> {
@@ -11,7 +13,8 @@ pub(super) fn userinfo(text: &[u8], at: usize) -> Option<Range<usize>> {
         .iter()
         .position(|byte| byte.is_ascii_whitespace() || b"/?#\"'<>`\\".contains(byte))
         .unwrap_or(rest.len());
-    let userinfo = memchr::memrchr(b'@', rest.get(..end)?)?;
+    let authority = rest.get(..end)?;
+    let Some(userinfo) = memchr::memrchr(b'@', authority) else { return unencoded(rest, authority, start) };
     let userinfo_text = rest.get(..userinfo)?;
     let end = start.saturating_add(userinfo);
     match memchr::memchr(b':', userinfo_text) {
@@ -21,6 +24,34 @@ pub(super) fn userinfo(text: &[u8], at: usize) -> Option<Range<usize>> {
         _ if is_name(userinfo_text) => None,
         _ => Some(start..end),
     }
+}
+
+/// A password with one of `/?#`, which nobody encoded: what stands behind the colon is no port, and the host
+/// comes later.
+fn unencoded(rest: &[u8], authority: &[u8], start: usize) -> Option<Range<usize>> {
+    let colon = memchr::memchr(b':', authority)?;
+    let port = authority.get(colon.saturating_add(1)..)?;
+    if authority.starts_with(b"[") || port.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let near = rest.get(..rest.len().min(LONGEST_USERINFO))?;
+    let end = near.iter().position(|byte| byte.is_ascii_whitespace() || b"\"'<>`".contains(byte));
+    let at = memchr::memrchr(b'@', near.get(..end.unwrap_or(near.len()))?)?;
+    Some(start.saturating_add(colon).saturating_add(1)..start.saturating_add(at))
+}
+
+/// A host is not searched for farther away.
+const LONGEST_USERINFO: usize = 512;
+
+/// The secret path of a webhook's URL; `at` is the colon of `://`.
+pub(super) fn webhook(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let start = at.saturating_add(3);
+    let rest = text.get(start..)?;
+    let known = WEBHOOKS.iter().find(|known| rest.starts_with(known.as_bytes()))?;
+    let path = rest.get(known.len()..)?;
+    let length = path.iter().position(|byte| byte.is_ascii_whitespace() || b"?#\"'<>`\\),".contains(byte));
+    let start = start.saturating_add(known.len());
+    Some(start..start.saturating_add(length.unwrap_or(path.len())))
 }
 
 /// A person's or a role's name: a token has digits, or is longer.

@@ -21,6 +21,7 @@ mod init;
 mod layer;
 mod readme;
 mod report;
+mod scrubbing;
 mod servers;
 mod stacks;
 mod storm;

@@ -10,14 +10,15 @@
 
 mod shapes;
 
-pub(crate) use self::shapes::{Alphabet, CARDS, IBAN_LENGTHS, TOKENS};
+pub(crate) use self::shapes::{Alphabet, CARDS, IBAN_LENGTHS, TOKENS, WEBHOOKS};
 
 /// One of these words anywhere in a key makes its value a secret.
 #[rustfmt::skip]
 pub(crate) const WORDS: &[&str] = &[
     // Passwords: sentry-python, Relay, Rails, rollbar.js; and what forms call them elsewhere.
     "password", "passwords", "passwd", "passphrase", "passcode", "pass", "pwd", "pw", "passwort", "kennwort",
-    "motdepasse", "contrasena", "contraseña", "senha", "пароль", "密码", "パスワード",
+    "dbpass", "userpass", "rootpass", "adminpass", "ftppass", "smtppass", "mailpass", "sqlpass", "pgpass",
+    "pswd", "passw", "motdepasse", "contrasena", "contraseña", "senha", "пароль", "密码", "パスワード",
     // Tokens and sessions: Sentry's data-collection list, rollbar.js, sentry-java.
     "secret", "secrets", "token", "tokens", "jwt", "jwe", "bearer", "session", "sessionid", "sess", "sid",
     "phpsessid", "jsessionid", "jsessionidsso", "sentrysid", "cookie", "cookies", "csrf", "csrftoken",
@@ -26,7 +27,7 @@ pub(crate) const WORDS: &[&str] = &[
     "auth", "oauth", "authorization", "authentication", "credential", "credentials", "creds", "apikey",
     "apikeys", "privatekey", "accesskey", "secretkey", "signingkey", "encryptionkey", "accesstoken",
     "refreshtoken", "idtoken", "authtoken", "signature", "sig", "hmac", "dsn", "pem", "pkcs", "keystore",
-    "pgpass", "htpasswd", "kubeconfig", "crypt", "salt", "awsaccesskeyid",
+    "htpasswd", "kubeconfig", "crypt", "salt", "awsaccesskeyid",
     // Second factors and ways back in: Rails, Relay.
     "otp", "totp", "hotp", "mfa", "tfa", "2fa", "pin", "puk", "captcha", "mnemonic",
     // Payment and government ids: Relay, Rails, Honeybadger.
@@ -59,7 +60,7 @@ pub(crate) const PHRASES: &[&str] = &[
 /// A word that holds one of these is a secret too: `newpassword`, `useraccesstoken`. Words of the other lists are
 /// known and not searched.
 pub(crate) const STEMS: &[&str] =
-    &["password", "passwd", "passwort", "apikey", "secret", "token", "credential", "sessionid"];
+    &["password", "passwd", "passwort", "pwd", "apikey", "secret", "token", "credential", "sessionid"];
 
 /// Personal data: a switch of its own, on by default. The list of Sentry's `sendDefaultPii`, Rails and the GDPR's
 /// plainest examples.

@@ -19,6 +19,7 @@ pub(crate) const TOKENS: &[(&str, Alphabet, usize)] = &[
     ("ASIA", Alphabet::Alphanumeric, 16),
     ("ABIA", Alphabet::Alphanumeric, 16),
     ("ACCA", Alphabet::Alphanumeric, 16),
+    ("ABSK", Alphabet::Alphanumeric, 30),
     // Google: API keys, OAuth client secrets, OAuth access tokens.
     ("AIza", Alphabet::Url, 24),
     ("GOCSPX-", Alphabet::Url, 20),
@@ -34,9 +35,18 @@ pub(crate) const TOKENS: &[(&str, Alphabet, usize)] = &[
     ("gldt-", Alphabet::Dotted, 16),
     ("glrt-", Alphabet::Dotted, 16),
     ("glcbt-", Alphabet::Dotted, 16),
+    ("gloas-", Alphabet::Dotted, 16),
+    ("glsoat-", Alphabet::Dotted, 16),
+    ("glptt-", Alphabet::Dotted, 16),
+    ("glft-", Alphabet::Dotted, 16),
+    ("glimt-", Alphabet::Dotted, 16),
+    ("glagent-", Alphabet::Dotted, 16),
+    ("glffct-", Alphabet::Dotted, 16),
     // Slack.
     ("xoxa-", Alphabet::Url, 10),
     ("xoxb-", Alphabet::Url, 10),
+    ("xoxc-", Alphabet::Url, 10),
+    ("xoxd-", Alphabet::Url, 10),
     ("xoxe-", Alphabet::Url, 10),
     ("xoxp-", Alphabet::Url, 10),
     ("xoxr-", Alphabet::Url, 10),
@@ -53,6 +63,9 @@ pub(crate) const TOKENS: &[(&str, Alphabet, usize)] = &[
     // OpenAI, Anthropic, Hugging Face.
     ("sk-ant-", Alphabet::Url, 16),
     ("sk-proj-", Alphabet::Url, 16),
+    ("sk-svcacct-", Alphabet::Url, 16),
+    ("sk-admin-", Alphabet::Url, 16),
+    ("sk-or-v1-", Alphabet::Alphanumeric, 20),
     ("sk-", Alphabet::Alphanumeric, 20),
     ("hf_", Alphabet::Alphanumeric, 30),
     // Package registries.
@@ -77,6 +90,16 @@ pub(crate) const TOKENS: &[(&str, Alphabet, usize)] = &[
     ("figd_", Alphabet::Url, 20),
     ("AGE-SECRET-KEY-", Alphabet::Alphanumeric, 20),
     ("ATATT3", Alphabet::Url, 20),
+];
+
+/// Addresses whose path is the secret, behind `://`: as the services document them.
+pub(crate) const WEBHOOKS: &[&str] = &[
+    "hooks.slack.com/services/",
+    "hooks.slack.com/workflows/",
+    "hooks.slack.com/triggers/",
+    "discord.com/api/webhooks/",
+    "discordapp.com/api/webhooks/",
+    "api.telegram.org/bot",
 ];
 
 /// The length of an IBAN by country: the SWIFT IBAN registry, release 99.
