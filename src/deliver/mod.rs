@@ -14,11 +14,13 @@ mod clock;
 mod destination;
 mod gate;
 mod hygiene;
+mod job;
 mod labels;
 mod lanes;
 mod limits;
 mod outbox;
 pub(crate) mod post;
+mod process;
 mod progress;
 mod queue;
 mod reports;
@@ -30,32 +32,27 @@ mod transport;
 mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::sentry::protocol::EnvelopeItem;
-use ::sentry::{Client, Envelope};
+use ::sentry::Client;
 
-use self::destination::Parcel;
 pub(crate) use self::destination::{Destination, Terms};
 pub(crate) use self::gate::Outgoing;
 pub(crate) use self::hygiene::{mended_environment, mended_release};
+use self::job::Job;
 pub(crate) use self::labels::Filter;
-use self::labels::Labels;
 use self::lanes::Lane;
 use self::limits::Category;
-use self::progress::{Progress, Ticket};
-use self::queue::{Queue, Taken};
+use self::process::Builder;
+use self::progress::Progress;
+use self::queue::Queue;
 use self::reports::{Discards, Tally, Why};
 pub(crate) use self::transport::SdkTransport;
 use self::watch::{Bell, Watch};
-use crate::report::stack::Symbols;
-use crate::report::{build, decorate};
 use crate::reporter::{self, Reporter};
-use crate::scrub::scrubber;
 use crate::sink::{Admission, Intake, Record, Watcher};
 use crate::stats::{Counters, Reason};
-use crate::storm::{Example, Summary};
 
 const MAX_QUEUED: usize = 16 * 1_024;
 const MAX_QUEUED_BYTES: usize = 64 * 1024 * 1024;
@@ -78,53 +75,6 @@ pub(crate) struct Delivery {
     discards: Discards,
     bell: Bell,
 }
-
-/// What the processing thread needs to build events. It has them alone: the client holds the transport, and
-/// the transport holds the delivery.
-struct Builder {
-    client: Arc<Client>,
-    reporter: Weak<Reporter>,
-}
-
-enum Job {
-    Record(Record, Ticket),
-    Sdk(Box<Envelope>, Ticket),
-}
-
-impl Job {
-    fn weight(&self) -> usize {
-        match self {
-            Self::Record(record, _) => record.weight(),
-            Self::Sdk(envelope, _) => envelope.items().fold(SDK_EVENT, |weight, item| match item {
-                EnvelopeItem::Attachment(attachment) => weight.saturating_add(attachment.buffer.len()),
-                _ => weight,
-            }),
-        }
-    }
-
-    fn lane(&self) -> Lane {
-        match self {
-            Self::Record(record, _) => labels::lane_of_record(record),
-            Self::Sdk(envelope, _) => labels::lane_of_envelope(envelope),
-        }
-    }
-
-    fn category(&self) -> Category {
-        match self {
-            Self::Record(..) => Category::Error,
-            Self::Sdk(envelope, _) => labels::category_of_envelope(envelope),
-        }
-    }
-
-    fn ticket(&self) -> &Ticket {
-        match self {
-            Self::Record(_, ticket) | Self::Sdk(_, ticket) => ticket,
-        }
-    }
-}
-
-/// What an event of the SDK is taken to occupy: it cannot be weighed without being serialized.
-const SDK_EVENT: usize = 16 * 1024;
 
 impl Delivery {
     /// `destinations` are where events go; without one they are written to the log. `watchers` see all of them.
@@ -274,115 +224,6 @@ impl Delivery {
                 false
             }
         }
-    }
-
-    fn process(&self, builder: &Builder) {
-        let mut symbols = Symbols::default();
-        loop {
-            let next = [self.admission.storm.next_end(), symbols.rests_at()].into_iter().flatten().min();
-            match self.queue.take_until(next) {
-                Taken::Item(job) => self.process_safely(job, builder, &mut symbols),
-                Taken::Nothing => symbols.rest(),
-                Taken::Closed => return,
-            }
-            for summary in self.admission.storm.ended() {
-                self.process_safely(self.summary(summary), builder, &mut symbols);
-            }
-        }
-    }
-
-    fn process_safely(&self, job: Job, builder: &Builder, symbols: &mut Symbols) {
-        // What panics in here is the application's code: an error's destructor, an event processor.
-        // Its ticket counts it.
-        if catch_unwind(AssertUnwindSafe(|| self.process_one(job, builder, symbols))).is_err() {
-            say(
-                || tracing::warn!(target: "faultwire", "an event was lost: the application's code panicked on it"),
-            );
-        }
-    }
-
-    fn process_one(&self, job: Job, builder: &Builder, symbols: &mut Symbols) {
-        match job {
-            Job::Record(record, ticket) => {
-                let Some(reporter) = builder.reporter.upgrade() else { return };
-                match build::event(record, &reporter.settings, &builder.client, symbols) {
-                    Some(event) => {
-                        let labels = Labels::of_event(&event);
-                        self.hand_over(gate::event(event, &scrubber()), &labels, ticket);
-                    }
-                    None => ticket.end(|counters| counters.by_hook.add(1)),
-                }
-            }
-            Job::Sdk(envelope, first) => {
-                let mut first = Some(first);
-                for item in envelope.into_items() {
-                    let labels = Labels::of_item(&item);
-                    match gate::item(item, &scrubber()) {
-                        Some(item) => {
-                            let ticket = first.take().unwrap_or_else(|| self.progress.ticket());
-                            self.hand_over(Some(item), &labels, ticket);
-                        }
-                        None => self.counters.unsupported.add(1),
-                    }
-                }
-            }
-        }
-    }
-
-    /// A summary as what its example is: a record, or an event of the SDK.
-    fn summary(&self, summary: Summary) -> Job {
-        self.counters.summaries.add(1);
-        let (counts, ticket) = (summary.counts, self.progress.ticket());
-        match summary.example {
-            Example::Record(mut record) => {
-                record.stands_for = Some(Box::new(counts));
-                Job::Record(*record, ticket)
-            }
-            Example::Event(mut event) => {
-                decorate::counts(&mut event, &counts);
-                Job::Sdk(Box::new(Envelope::from(*event)), ticket)
-            }
-        }
-    }
-
-    /// Hands what passed the gate to everybody who wants it.
-    fn hand_over(&self, item: Option<Outgoing>, labels: &Labels, ticket: Ticket) {
-        let Some(item) = item else { return ticket.end(|counters| counters.rejected.add(1)) };
-        for watcher in &self.watchers {
-            watcher.passed(item.kind, &item.payload);
-        }
-        if self.verbose {
-            let (kind, bytes) = (item.kind, item.payload.len());
-            say(|| tracing::info!(target: "faultwire", kind, bytes, "captured {}", item.title));
-        }
-        if self.destinations.is_empty() {
-            if item.kind == "event" {
-                say(
-                    || tracing::error!(target: "faultwire", "not sent, SENTRY_DSN is not set: {}", item.title),
-                );
-            }
-            return ticket.end(|counters| counters.logged.add(1));
-        }
-        let takers: Vec<_> =
-            self.destinations.iter().filter(|destination| destination.takes(labels)).collect();
-        if takers.is_empty() {
-            return ticket.end(|counters| counters.lost(Reason::NoDestination));
-        }
-        ticket.route(takers.len());
-        let (outgoing, ticket) = (Arc::new(item), Arc::new(ticket));
-        // All of them before the first is sent: an event that is on its way is on disk.
-        let kept =
-            takers.iter().any(|destination| destination.keeps()).then(|| sentry::kept(&outgoing)).flatten();
-        let keep = |destination: &Destination| destination.keep(labels.lane, kept.as_deref()?);
-        let entries: Vec<_> = takers.iter().map(|destination| keep(destination)).collect();
-        if entries.iter().any(Option::is_some) {
-            ticket.stored();
-        }
-        for (destination, entry) in takers.into_iter().zip(entries) {
-            let (outgoing, ticket) = (Arc::clone(&outgoing), Arc::clone(&ticket));
-            destination.put(Parcel { outgoing, ticket, entry }, labels);
-        }
-        ticket.routed();
     }
 }
 

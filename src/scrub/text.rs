@@ -183,15 +183,6 @@ impl Scrubber {
     }
 }
 
-/// The colon of `10:20`, as it stands in a time.
-fn is_time(text: &[u8], at: usize) -> bool {
-    let Some([before @ .., b'0'..=b'9', b'0'..=b'9', b':', b'0'..=b'9']) = text.get(..at.saturating_add(2))
-    else {
-        return false;
-    };
-    matches!(before, [.., b':' | b' '] | [.., b'0'..=b'9', b'T'] | [])
-}
-
 fn moved(span: &Range<usize>, by: usize) -> Range<usize> {
     span.start.saturating_add(by)..span.end.saturating_add(by)
 }

@@ -1,0 +1,50 @@
+//! What waits for the processing thread.
+
+use ::sentry::Envelope;
+use ::sentry::protocol::EnvelopeItem;
+
+use super::labels;
+use super::lanes::Lane;
+use super::limits::Category;
+use super::progress::Ticket;
+use crate::sink::Record;
+
+pub(super) enum Job {
+    Record(Record, Ticket),
+    Sdk(Box<Envelope>, Ticket),
+}
+
+impl Job {
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Record(record, _) => record.weight(),
+            Self::Sdk(envelope, _) => envelope.items().fold(SDK_EVENT, |weight, item| match item {
+                EnvelopeItem::Attachment(attachment) => weight.saturating_add(attachment.buffer.len()),
+                _ => weight,
+            }),
+        }
+    }
+
+    pub(super) fn lane(&self) -> Lane {
+        match self {
+            Self::Record(record, _) => labels::lane_of_record(record),
+            Self::Sdk(envelope, _) => labels::lane_of_envelope(envelope),
+        }
+    }
+
+    pub(super) fn category(&self) -> Category {
+        match self {
+            Self::Record(..) => Category::Error,
+            Self::Sdk(envelope, _) => labels::category_of_envelope(envelope),
+        }
+    }
+
+    pub(super) fn ticket(&self) -> &Ticket {
+        match self {
+            Self::Record(_, ticket) | Self::Sdk(_, ticket) => ticket,
+        }
+    }
+}
+
+/// What an event of the SDK is taken to occupy: it cannot be weighed without being serialized.
+const SDK_EVENT: usize = 16 * 1024;
