@@ -126,4 +126,15 @@ mod tests {
         assert_eq!(limits.held(Category::Error, after(60)), None);
         assert_eq!(limits.held(Category::Transaction, now), None);
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn whatever_a_server_says_is_read_and_bounded(header in "[0-9a-z:;, .eE+-]{0,60}|\\PC{0,40}") {
+            let limits = read(&header);
+            let most = (header.matches(',').count().saturating_add(1)).saturating_mul(Category::ALL.len());
+            proptest::prop_assert!(limits.len() <= most && limits.iter().all(|(_, wait)| *wait <= MAX_WAIT));
+        }
+    }
 }

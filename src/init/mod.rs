@@ -56,9 +56,10 @@ pub fn init() -> Result<Guard, ConfigError> {
 ///
 /// # Example
 /// ```
-/// async fn health() -> String {
-///     let stats = faultwire::stats();
-///     format!("sent {} of {}, last error {:?}", stats.sent, stats.captured, stats.last_error)
+/// use axum::Json;
+///
+/// async fn health() -> Json<faultwire::Stats> {
+///     Json(faultwire::stats())
 /// }
 /// # drop(health());
 /// ```

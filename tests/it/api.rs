@@ -1,7 +1,9 @@
 //! The public types: what they may be used for, and how big they are.
 
 use faultwire::config::Destination;
-use faultwire::{Config, ConfigError, Context, EventId, Guard, Kind, Report, ReportLayer, Stats, User};
+use faultwire::{
+    Config, ConfigError, Context, EventId, Guard, Kind, Report, ReportLayer, Shutdown, Stats, User,
+};
 
 fn is_send_and_sync<T: Send + Sync>() {}
 fn is_clone<T: Clone>() {}
@@ -20,6 +22,7 @@ fn public_types_cross_threads() {
     is_send_and_sync::<User>();
     fn is_send<T: Send>() {}
     is_send::<Config>();
+    is_send_and_sync::<Shutdown>();
     is_send::<faultwire::layer::ReportFuture<std::future::Ready<()>>>();
     is_send::<faultwire::InContext<std::future::Ready<()>>>();
 }

@@ -322,6 +322,38 @@ mod tests {
         Destination::new(terms, server, None, Arc::default(), Arc::clone(totals))
     }
 
+    /// What is logged meanwhile.
+    fn logged(doing: impl FnOnce()) -> String {
+        use std::io::{PipeReader, Read as _, pipe};
+        use tracing_subscriber::prelude::*;
+        let (mut reader, writer): (PipeReader, _) = pipe().unwrap();
+        let layer = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_writer(move || writer.try_clone().unwrap());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), doing);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_minute_without_a_delivery_is_said_with_what_waits_and_why() {
+        let totals = Arc::new(Counters::default());
+        let progress = Progress::new(Arc::clone(&totals));
+        let stuck = destination(&totals);
+        stuck.counters.failed("the server answered 503");
+        let (mut watch, now) = (Watch::default(), Instant::now());
+        let minute = now.checked_add(Duration::from_secs(61)).unwrap();
+        assert_eq!(logged(|| [now, minute].into_iter().for_each(|at| stuck.look(&mut watch, at))), "");
+
+        let outgoing = Outgoing { event_id: None, kind: "event", payload: vec![b'x'], title: String::new() };
+        let parcel = Parcel { outgoing: Arc::new(outgoing), ticket: Arc::new(progress.ticket()) };
+        stuck.put(parcel, &Labels { lane: Lane::Errors, order: Order::Any, event: None });
+        let text = logged(|| [now, minute].into_iter().for_each(|at| stuck.look(&mut watch, at)));
+        assert!(text.contains("WARN faultwire: nothing has been delivered for 61s"), "{text}");
+        assert!(text.contains("the server answered 503") && text.contains("queued=1"), "{text}");
+    }
+
     #[test]
     fn a_full_queue_of_one_keeps_nothing_from_another_and_what_matters_more_gets_in() {
         let totals = Arc::new(Counters::default());

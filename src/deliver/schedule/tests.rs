@@ -200,6 +200,22 @@ fn check_ins_of_a_monitor_arrive_in_order_also_through_an_outage() {
     assert_eq!(arrived, all);
 }
 
+#[test]
+fn a_job_that_ends_after_an_outage_does_not_end_before_it_began() {
+    let mut world = Simulation::new();
+    let check_in = |world: &mut Simulation| world.push(Lane::Rest, Category::Monitor, Order::OneByOne(1));
+    world.errors(500);
+    let began = check_in(&mut world);
+    world.run(MINUTE, |_| Answer::failed());
+    while world.accepted.is_empty() {
+        world.run(MILLISECOND, |_| OK);
+    }
+    let ended = check_in(&mut world);
+    world.run(MINUTE, |_| OK);
+    let place = |event| world.accepted.iter().position(|accepted| *accepted == event).unwrap();
+    assert!(place(began) < place(ended));
+}
+
 #[derive(Clone, Debug)]
 struct Step {
     pushes: Vec<(Lane, u64)>,
