@@ -1,6 +1,5 @@
 //! `kill -9`, again and again, two processes at a time: what was counted as spooled arrives.
 #![expect(clippy::print_stdout, reason = "what a child says, and figures, shown with --nocapture")]
-#![expect(clippy::arithmetic_side_effects, reason = "counts of a test are small")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
