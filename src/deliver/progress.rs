@@ -293,4 +293,27 @@ mod tests {
         let counted = (counters.sent.get(), counters.rejected.get(), counters.shutdown.get());
         assert_eq!(counted, (1, 0, 2));
     }
+
+    #[test]
+    fn what_is_on_disk_is_never_lost_with_the_process() {
+        let (progress, counters) = progress();
+        let (kept, sent, spilled, unkept) =
+            (progress.ticket(), progress.ticket(), progress.ticket(), progress.ticket());
+        for ticket in [&kept, &sent, &spilled] {
+            ticket.stored();
+            ticket.stored();
+        }
+        assert!(!progress.is_safe());
+        sent.accepted();
+        sent.stored();
+        spilled.route(2);
+        spilled.spilled();
+        spilled.lost(Reason::Rejected);
+        drop((sent, spilled));
+        progress.close();
+        assert_eq!((counters.sent.get(), counters.rejected.get(), counters.shutdown.get()), (1, 0, 1));
+        drop(unkept);
+        assert!(progress.is_safe());
+        drop(kept);
+    }
 }

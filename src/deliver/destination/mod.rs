@@ -312,14 +312,23 @@ mod tests {
     use super::super::post::Poster;
     use super::super::progress::Progress;
     use super::super::schedule::Order;
+    use super::super::spool::Options;
     use super::*;
 
     /// One to which nobody sends.
     fn destination(totals: &Arc<Counters>) -> Destination {
+        with_backlog(totals, Arc::default(), None)
+    }
+
+    fn with_backlog(
+        totals: &Arc<Counters>,
+        counters: Arc<DestinationCounters>,
+        backlog: Option<Backlog>,
+    ) -> Destination {
         let server = Server::new(&"http://key@localhost/1".parse().unwrap(), Poster::new(None));
         let filter = Filter::default();
         let terms = Terms { filter, backlog_rate: 50, client_reports: false, verbose: false };
-        Destination::new(terms, server, None, Arc::default(), Arc::clone(totals))
+        Destination::new(terms, server, backlog, counters, Arc::clone(totals))
     }
 
     /// What is logged meanwhile.
@@ -387,5 +396,45 @@ mod tests {
         drop(waiting);
         assert_eq!(totals.read().dropped.shutdown, MAX_WAITING as u64 + 1);
         assert_eq!(full.counters.read().dropped.shutdown, MAX_WAITING as u64);
+    }
+
+    #[test]
+    fn what_finds_no_room_in_memory_is_on_disk_and_lost_to_nobody() {
+        let dir = std::env::temp_dir().join(format!("faultwire-spilled-{}", std::process::id()));
+        let totals = Arc::new(Counters::default());
+        let progress = Progress::new(Arc::clone(&totals));
+        let counters = Arc::<DestinationCounters>::default();
+        let options = Options::new(&dir, "0123456789abcdef");
+        let backlog = Backlog::open(options, "a server", Arc::clone(&counters));
+        let destination = with_backlog(&totals, counters, Some(backlog));
+        let put = |lane| {
+            let outgoing =
+                Outgoing { event_id: None, kind: "event", payload: vec![b'x'], title: String::new() };
+            let (outgoing, ticket) = (Arc::new(outgoing), Arc::new(progress.ticket()));
+            let entry = destination.keep(lane, b"an event");
+            assert!(entry.is_some());
+            ticket.stored();
+            let parcel = Parcel { outgoing, ticket, entry };
+            destination.put(parcel, &Labels { lane, order: Order::Any, event: None });
+        };
+        for _ in 0..MAX_WAITING {
+            put(Lane::Warnings);
+        }
+        assert_eq!(destination.left_on_disk(), 0);
+        put(Lane::Warnings);
+        put(Lane::Errors);
+        assert_eq!(destination.left_on_disk(), 2, "the new one, and the oldest of the lower lane");
+        let stats = destination.counters.read();
+        assert_eq!((stats.queued, stats.dropped.total()), (MAX_WAITING as u64, 0));
+        assert!(progress.is_safe());
+
+        let waiting = destination.close();
+        progress.close();
+        drop(waiting);
+        assert_eq!(destination.leave(), MAX_WAITING as u64 + 2);
+        let stats = destination.counters.read();
+        assert_eq!((stats.spool.unwrap().waiting, stats.dropped.total()), (MAX_WAITING as u64 + 2, 0));
+        assert_eq!(totals.read().dropped.total(), 0);
+        drop(std::fs::remove_dir_all(dir));
     }
 }
