@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use faultwire::Config;
+use faultwire::config::StackTraces;
 use http::Request;
 use pin_project_lite::pin_project;
 use sentry::{ClientOptions, Envelope, Transport};
@@ -28,11 +29,17 @@ impl Around {
         let options = ClientOptions::new().transport(Arc::new(Nowhere));
         Ok(match self {
             Self::Nothing | Self::EmptyLayer | Self::Disabled => Box::new(()),
-            Self::Reporting => Box::new(Config::new().dsn(DSN).shutdown_timeout(Duration::ZERO).init()?),
+            Self::Reporting => Box::new(ours(StackTraces::First).init()?),
+            Self::ReportingStacks => Box::new(ours(StackTraces::Always).init()?),
             Self::Peer => Box::new(sentry::init(options.dsn(DSN))),
+            Self::PeerStacks => Box::new(sentry::init(options.dsn(DSN).attach_stacktrace(true))),
             Self::DisabledPeer => Box::new(sentry::init(options)),
         })
     }
+}
+
+fn ours(stacks: StackTraces) -> Config {
+    Config::new().dsn(DSN).shutdown_timeout(Duration::ZERO).stack_traces(stacks)
 }
 
 /// sentry-tower's layers, in the order that its documentation asks for and as one layer for axum.
