@@ -76,7 +76,7 @@ impl Config {
 }
 
 fn start(resolved: Resolved) -> Result<Running, ConfigError> {
-    let Resolved { dsn, roots, bodies, body_limit, shutdown_timeout, settings, mended, .. } = &resolved;
+    let Resolved { dsn, roots, bodies, body_limit, settings, mended, .. } = &resolved;
     for mended in mended {
         tracing::warn!(target: "faultwire", "{mended}");
     }
@@ -88,7 +88,7 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
         None => tracing::warn!(target: "faultwire", "SENTRY_DSN is not set: failures are logged, not sent"),
     }
     let sample_rate = settings.sample_rate;
-    let shutdown_timeout = *shutdown_timeout;
+    let shutdown_timeout = settings.shutdown_timeout;
     let inbox = open_inbox(&resolved, destination.as_ref())?;
     let watchers = inbox.iter().map(Inbox::watcher).collect();
     let storm = storm::Control::new(settings.storm);
@@ -171,6 +171,16 @@ fn client_options(resolved: Resolved, transport: Arc<SdkTransport>) -> (ClientOp
 
 /// Keeps reporting alive. Dropping it ends reporting after delivering what is left, for at most the shutdown
 /// timeout (`FAULTWIRE_SHUTDOWN_TIMEOUT`, 2 s), also when the server hangs.
+///
+/// # When the process ends
+///
+/// Keep it in `main`: a panic that unwinds out of `main` is recorded, and delivered when the guard is dropped on
+/// the way. Built with `panic = "abort"`, the process delivers before it aborts, for at most that timeout.
+///
+/// `std::process::exit`, `abort` and signals run no destructors: call [`shutdown`](Self::shutdown) before.
+///
+/// Threads do not come along into a child that is forked: what it reports waits in a queue that nobody empties.
+/// Fork first, and `init` in the child.
 ///
 /// # Example
 /// ```

@@ -8,6 +8,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use sentry::Hub;
 
@@ -34,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) sample_rate: f32,
     pub(crate) storm: Storm,
     pub(crate) stack_traces: StackTraces,
+    pub(crate) shutdown_timeout: Duration,
     pub(crate) error_names: Vec<ErrorName>,
 }
 

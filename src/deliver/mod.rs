@@ -311,4 +311,8 @@ impl Intake for Delivery {
     fn put(&self, record: Record) -> bool {
         self.queue.put(Job::Record(record, self.progress.ticket())).is_ok()
     }
+
+    fn flush(&self, timeout: Duration) -> bool {
+        Self::flush(self, timeout)
+    }
 }
