@@ -1,8 +1,12 @@
-//! Panics: our hook records what it sees and never sends, flushes or symbolicates.
+//! Panics: our hook records what it sees and never sends, waits or symbolicates.
 //!
 //! Inside [`guarded`] code the hook leaves what it saw for the one who catches the panic, who knows the
-//! request. Elsewhere (a spawned task, a thread) it sends a record itself. The hook that was there before
+//! request. Elsewhere (a spawned task, a thread) it hands in a record itself. The hook that was there before
 //! always runs too.
+//!
+//! It waits in one case: a program that is built with `panic = "abort"` ends when the hook returns, so there it
+//! delivers first, for at most the shutdown timeout. A panic that unwinds out of `main` drops the guard on its
+//! way, which delivers.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -23,6 +27,9 @@ pub(crate) struct Caught {
     pub(crate) payload: Payload,
     pub(crate) info: Box<PanicInfo>,
 }
+
+/// Whether nobody catches a panic, because the process ends.
+const ABORTS: bool = cfg!(panic = "abort");
 
 /// At most this many bytes of a panic's message: more than servers keep.
 const MAX_MESSAGE: usize = 16 * 1024;
@@ -104,15 +111,22 @@ fn see(info: &PanicHookInfo<'_>) {
         thread: thread.name().map(str::to_owned),
         stack: Some(stacks::take()),
     });
-    if guarded {
+    if guarded && !ABORTS {
         let kept = SEEN.try_with(|slot| slot.try_borrow_mut().map(|mut slot| *slot = Some(seen)));
         let _ = HAS_SEEN.try_with(|has| has.set(matches!(kept, Ok(Ok(())))));
         return;
     }
     let mut details = Box::new(Details::new(Cause::Panic(seen)));
     details.always = true;
-    let origin = if thread.name() == Some("main") { Origin::Process } else { Origin::Task };
+    let origin = match thread.name() {
+        _ if guarded => Origin::Request,
+        Some("main") => Origin::Process,
+        _ => Origin::Task,
+    };
     report::send_panic(origin, details, Mechanism { name: "panic", handled: false });
+    if ABORTS && let Some(reporter) = current().reporter().cloned().or_else(reporter::global) {
+        reporter.sink.flush(reporter.settings.shutdown_timeout);
+    }
 }
 
 fn message(payload: &(dyn Any + Send)) -> String {

@@ -35,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) sample_rate: f32,
     pub(crate) storm: Storm,
     pub(crate) stack_traces: StackTraces,
+    pub(crate) shutdown_timeout: Duration,
     pub(crate) error_names: Vec<ErrorName>,
     pub(crate) bodies: Bodies,
     /// How many bytes of a body are kept; 0 if none are shown.
@@ -113,8 +114,7 @@ pub(crate) fn last_counters() -> Option<Arc<Counters>> {
 pub(crate) fn install(reporter: Arc<Reporter>) {
     *LAST.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&reporter.counters));
     let mut global = GLOBAL.write().unwrap_or_else(PoisonError::into_inner);
-    let Settings { stack_traces, storm, sample_rate, .. } = &reporter.settings;
-    stacks::configure(*stack_traces, storm.window(), *sample_rate);
+    stacks::configure(reporter.settings.stack_traces, reporter.settings.sample_rate);
     *global = Some(reporter);
     ENABLED.store(true, Ordering::Relaxed);
 }
@@ -124,7 +124,7 @@ pub(crate) fn uninstall(reporter: &Arc<Reporter>) {
     let mut global = GLOBAL.write().unwrap_or_else(PoisonError::into_inner);
     if global.as_ref().is_some_and(|current| Arc::ptr_eq(current, reporter)) {
         *global = None;
-        stacks::configure(StackTraces::Off, Duration::ZERO, 0.0);
+        stacks::configure(StackTraces::Off, 0.0);
         ENABLED.store(false, Ordering::Relaxed);
     }
 }

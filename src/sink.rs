@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 
@@ -48,6 +48,9 @@ const RECORD: usize = 4 * 1024;
 /// What stands behind the door: a bounded queue. `put` never blocks; it says whether there was room.
 pub(crate) trait Intake: Send + Sync {
     fn put(&self, record: Record) -> bool;
+
+    /// Waits until everything is delivered, for a process that ends. True if nothing is left.
+    fn flush(&self, timeout: Duration) -> bool;
 }
 
 /// Sees what passed the gate: scrubbed, serialized, on the processing thread. It must not wait for anything.
@@ -105,6 +108,10 @@ impl Sink {
         if !self.intake.put(record) {
             self.counters.queue_full.add(1);
         }
+    }
+
+    pub(crate) fn flush(&self, timeout: Duration) -> bool {
+        self.intake.flush(timeout)
     }
 
     /// Takes the one that stands for those that are counted.

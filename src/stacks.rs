@@ -4,12 +4,10 @@
 //! Taking thirty addresses costs ten times what the rest of a report does. So by default a report brings them
 //! when it is the first of its kind at its place in a storm's window; panics always do.
 
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::record::{Cause, Details};
-use crate::storm::message_of;
+use crate::record::{Details, spread};
 
 /// Which reports bring their stack, taken where the report is made. Panics always do.
 ///
@@ -50,22 +48,48 @@ const COUNT: u64 = 0xff;
 /// What the last `init` said. Reports are made where no reporter is at hand.
 static POLICY: AtomicU8 = AtomicU8::new(0);
 static SAMPLE_RATE: AtomicU32 = AtomicU32::new(0);
-static WINDOW: AtomicU64 = AtomicU64::new(0);
-/// Which `init` that was: each has windows of its own.
-static GENERATION: AtomicU64 = AtomicU64::new(0);
-static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// The page that is open: another one in each `init`, and in each of its windows. Our thread turns it, so that
+/// nobody else looks at a clock.
+static PAGE: AtomicU64 = AtomicU64::new(0);
+/// Whether something stands on it.
+static WRITTEN: AtomicBool = AtomicBool::new(false);
 
-/// The kinds of failures that brought a stack in this window, and how many there were at a place. Slots are
+/// The kinds of failures that brought a stack, each with its page, and how many there were at a place. Slots are
 /// shared by chance: then a stack is taken once more, or once less.
 static SEEN_KINDS: [AtomicU64; KINDS] = [const { AtomicU64::new(0) }; KINDS];
 static SEEN_PLACES: [AtomicU64; PLACES] = [const { AtomicU64::new(0) }; PLACES];
 
 /// Reports bring stacks as this says from now on.
-pub(crate) fn configure(policy: StackTraces, window: Duration, sample_rate: f32) {
-    GENERATION.fetch_add(1, Ordering::Relaxed);
-    WINDOW.store(u64::try_from(window.as_millis()).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+pub(crate) fn configure(policy: StackTraces, sample_rate: f32) {
+    turn();
     SAMPLE_RATE.store(sample_rate.to_bits(), Ordering::Relaxed);
     POLICY.store(policy as u8, Ordering::Relaxed);
+}
+
+fn turn() {
+    PAGE.store(spread(PAGE.load(Ordering::Relaxed).wrapping_add(1)), Ordering::Relaxed);
+    WRITTEN.store(false, Ordering::Relaxed);
+}
+
+/// Turns pages, on our thread.
+#[derive(Debug, Default)]
+pub(crate) struct Pages {
+    ends: Option<Instant>,
+}
+
+impl Pages {
+    /// Turns the page if its time is over. When the next one is to be turned: a window after something was
+    /// written.
+    pub(crate) fn next(&mut self, window: Duration) -> Option<Instant> {
+        let now = Instant::now();
+        if self.ends.take_if(|ends| *ends <= now).is_some() {
+            turn();
+        }
+        if self.ends.is_none() && WRITTEN.load(Ordering::Relaxed) {
+            self.ends = now.checked_add(window);
+        }
+        self.ends
+    }
 }
 
 /// Takes the stack of a report that is being made, if it is to bring one.
@@ -100,49 +124,23 @@ fn is_first(details: &mut Details) -> bool {
     if details.id.fraction() >= f64::from(f32::from_bits(SAMPLE_RATE.load(Ordering::Relaxed))) {
         return false;
     }
-    let (place, window) = (place_of(details), window());
+    let (page, place) = (PAGE.load(Ordering::Relaxed), details.place_hash());
     let Some(seen) = SEEN_PLACES.get(slot(place, PLACES)) else { return false };
     let kinds = seen.load(Ordering::Relaxed);
-    let kinds = if kinds & !COUNT == window & !COUNT { kinds & COUNT } else { 0 };
+    let kinds = if kinds & !COUNT == page & !COUNT { kinds & COUNT } else { 0 };
     if kinds >= MAX_KINDS {
         return false;
     }
-    let message = *details.message_hash.get_or_insert_with(|| message_of(&details.cause));
-    let kind = mix(message ^ place);
+    let kind = details.likeness(place);
+    details.likeness = Some(kind);
     let Some(last) = SEEN_KINDS.get(slot(kind, KINDS)) else { return false };
-    let mark = mix(kind ^ window);
+    let mark = kind ^ page;
     if last.load(Ordering::Relaxed) == mark || last.swap(mark, Ordering::Relaxed) == mark {
         return false;
     }
-    seen.store((window & !COUNT) | kinds.saturating_add(1), Ordering::Relaxed);
+    seen.store((page & !COUNT) | kinds.saturating_add(1), Ordering::Relaxed);
+    WRITTEN.store(true, Ordering::Relaxed);
     true
-}
-
-/// Type and place, by where they stand in the program.
-fn place_of(details: &Details) -> u64 {
-    let type_name = match &details.cause {
-        Cause::Error { type_name, .. } => type_name.as_ptr().addr(),
-        _ => 0,
-    };
-    let location = details.location.as_ref();
-    let (file, line, column) =
-        location.map_or((0, 0, 0), |place| (place.file.as_ptr().addr(), place.line, place.column));
-    let at = u64::from(line).wrapping_shl(32) | u64::from(column);
-    mix(mix(file as u64 ^ at) ^ type_name as u64)
-}
-
-/// The window that this is in: different in each `init`, and at each of its windows.
-fn window() -> u64 {
-    let now = u64::try_from(STARTED.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let number = now.checked_div(WINDOW.load(Ordering::Relaxed)).unwrap_or_default();
-    mix(GENERATION.load(Ordering::Relaxed).wrapping_shl(40) | number)
-}
-
-/// Spreads the bits (the finalizer of SplitMix64).
-fn mix(bits: u64) -> u64 {
-    let bits = (bits ^ bits.wrapping_shr(30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let bits = (bits ^ bits.wrapping_shr(27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ bits.wrapping_shr(31)
 }
 
 /// `slots` is a power of two.

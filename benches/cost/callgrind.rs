@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::SET_UP;
-use super::count::{COUNTED, REQUESTS};
+use super::count::{COUNTED, requests};
 use super::results::Cost;
 use super::setup::SetUp;
 
@@ -47,19 +47,21 @@ pub(crate) fn cost_of(set_up: SetUp, valgrind: bool) -> Result<Cost, Box<dyn Err
         return Err(format!("{name}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)).into());
     }
     let printed = String::from_utf8(output.stdout)?;
-    let (allocations, bytes) =
-        printed.trim().split_once(' ').ok_or("the set-up did not print two numbers")?;
+    let numbers = printed.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
+    let [allocations, bytes, frames, micros] = numbers[..] else {
+        return Err("the set-up did not print four numbers".into());
+    };
+    // A whole number: the rest is what happens once in many requests.
+    let (counted, _) = requests(set_up);
+    let per_request = |total: f64| (total / f64::from(counted)).round();
     let main_thread = format!("{PROFILES}/{name}-01");
     Ok(Cost {
         instructions: valgrind.then(|| instructions(main_thread.as_ref())).transpose()?.map(per_request),
-        allocations: per_request(allocations.parse()?),
-        bytes: per_request(bytes.parse()?),
+        allocations: per_request(allocations),
+        bytes: per_request(bytes),
+        frames,
+        micros,
     })
-}
-
-/// A whole number: the rest is what happens once in many requests, such as a queue that grows.
-fn per_request(total: f64) -> f64 {
-    (total / f64::from(REQUESTS)).round()
 }
 
 /// The sum of what each function in the profile took itself.

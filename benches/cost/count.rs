@@ -4,7 +4,9 @@ use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::hint::black_box;
 use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use allocation_counter::measure;
 use axum::Router;
@@ -12,39 +14,57 @@ use axum::body::Body;
 use http::{Request, StatusCode};
 use tower::ServiceExt;
 
-use super::setup::SetUp;
+use super::setup::{Around, FRAMES, Handler, SetUp};
 
-/// Requests that are not counted: they make what is made once.
-const WARM_UP: u32 = 100;
-/// Requests that are. All failures together fit into the library's queue, so that none is turned away although
-/// nothing is delivered.
-pub(crate) const REQUESTS: u32 = 1_000;
 /// The name of the function that callgrind counts.
 pub(crate) const COUNTED: &str = "counted_poll";
 
-/// Runs the set-up and prints its allocations and their bytes.
+/// How many requests are counted, and how many come before them. Those make what is made once, and leave the
+/// library's queue, from which nothing is delivered, with room for the others.
+pub(crate) fn requests(set_up: SetUp) -> (u32, u32) {
+    match set_up {
+        SetUp { handler: Handler::Starts, .. } => (1, 0),
+        SetUp { around: Around::ReportingStacks | Around::PeerStacks, .. } => (50, 10),
+        _ => (500, 520),
+    }
+}
+
+/// Runs the set-up and prints its allocations, their bytes, the frames at a failure, and the microseconds that
+/// the start took.
 #[expect(clippy::print_stdout, reason = "the parent reads it there")]
 pub(crate) fn run(set_up: SetUp) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let _reporting = set_up.around.start()?;
-    let router = set_up.router();
     let mut taken = Taken::default();
+    let began = Instant::now();
+    let starting = async { set_up.around.start() };
+    if set_up.handler == Handler::Starts {
+        let _reporting = runtime.block_on(counted(starting, &mut taken))?;
+        println!("{} {} 0 {}", taken.allocations, taken.bytes, began.elapsed().as_micros());
+        return Ok(());
+    }
+    let _reporting = runtime.block_on(starting)?;
+    let router = set_up.router();
     runtime.block_on(async {
-        for _ in 0..WARM_UP {
+        let (counted_ones, others) = requests(set_up);
+        for _ in 0..others {
             serve(&router, set_up.request()?).await;
         }
-        for _ in 0..REQUESTS {
+        for _ in 0..counted_ones {
             let status = counted(serve(&router, set_up.request()?), &mut taken).await;
-            if status != set_up.handler.status() {
+            if status.is_server_error() != set_up.handler.fails() {
                 return Err(format!("the answer is {status}").into());
             }
         }
         Ok::<_, Box<dyn Error>>(())
     })?;
-    if faultwire::stats().dropped.total() > 0 {
+    let stats = faultwire::stats();
+    if stats.dropped.total() > 0 {
         return Err("records were turned away: their cost is not that of a failure".into());
     }
-    println!("{} {}", taken.allocations, taken.bytes);
+    if (stats.suppressed > 0) != (set_up.handler == Handler::Repeats) && stats.captured > 0 {
+        return Err(format!("{} failures were counted and not sent", stats.suppressed).into());
+    }
+    println!("{} {} {} 0", taken.allocations, taken.bytes, FRAMES.load(Ordering::Relaxed));
     Ok(())
 }
 
@@ -62,7 +82,7 @@ struct Taken {
 }
 
 /// Counts the polls of a request and nothing between them.
-async fn counted(request: impl Future<Output = StatusCode>, taken: &mut Taken) -> StatusCode {
+async fn counted<T>(request: impl Future<Output = T>, taken: &mut Taken) -> T {
     let mut request = pin!(request);
     poll_fn(|cx| {
         let mut polled = Poll::Pending;
@@ -76,9 +96,6 @@ async fn counted(request: impl Future<Output = StatusCode>, taken: &mut Taken) -
 
 /// What callgrind counts, from entering it to leaving it. So the poll may not become a jump out of it.
 #[inline(never)]
-fn counted_poll(
-    request: Pin<&mut dyn Future<Output = StatusCode>>,
-    cx: &mut Context<'_>,
-) -> Poll<StatusCode> {
+fn counted_poll<T>(request: Pin<&mut dyn Future<Output = T>>, cx: &mut Context<'_>) -> Poll<T> {
     black_box(request.poll(cx))
 }

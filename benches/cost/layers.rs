@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use faultwire::Config;
-use faultwire::config::Bodies;
+use faultwire::config::{Bodies, StackTraces};
 use http::Request;
 use pin_project_lite::pin_project;
 use sentry::{ClientOptions, Envelope, Transport};
@@ -26,16 +26,21 @@ const DSN: &str = "http://key@127.0.0.1:9/1";
 impl Around {
     /// Sets up reporting as this needs it, for as long as the result lives.
     pub(crate) fn start(self) -> Result<Box<dyn Any>, Box<dyn Error>> {
-        let config = Config::new().dsn(DSN).shutdown_timeout(Duration::ZERO);
         let options = ClientOptions::new().transport(Arc::new(Nowhere));
         Ok(match self {
             Self::Nothing | Self::EmptyLayer | Self::Disabled => Box::new(()),
-            Self::Reporting => Box::new(config.init()?),
-            Self::WithoutBodies => Box::new(config.bodies(Bodies::Off).init()?),
+            Self::Reporting => Box::new(ours(StackTraces::First).init()?),
+            Self::ReportingStacks => Box::new(ours(StackTraces::Always).init()?),
+            Self::WithoutBodies => Box::new(ours(StackTraces::First).bodies(Bodies::Off).init()?),
             Self::Peer => Box::new(sentry::init(options.dsn(DSN))),
+            Self::PeerStacks => Box::new(sentry::init(options.dsn(DSN).attach_stacktrace(true))),
             Self::DisabledPeer => Box::new(sentry::init(options)),
         })
     }
+}
+
+fn ours(stacks: StackTraces) -> Config {
+    Config::new().dsn(DSN).shutdown_timeout(Duration::ZERO).stack_traces(stacks)
 }
 
 /// sentry-tower's layers, in the order that its documentation asks for and as one layer for axum.

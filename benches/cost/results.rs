@@ -2,16 +2,24 @@
 
 use std::fmt;
 
-use super::setup::Around::{Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, Reporting, WithoutBodies};
-use super::setup::Handler::{Answers, Answers500, Captures, ReadsAndAnswers, Reports, YieldsAndAnswers};
-use super::setup::{Handler, SetUp};
+use super::setup::Around::{
+    Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks, WithoutBodies,
+};
+use super::setup::Handler::{
+    Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Repeats, Reports, Starts, YieldsAndAnswers,
+};
+use super::setup::{Around, Handler, SetUp};
 
-/// What one request takes from its thread.
+/// What one request takes from its thread, or `init` from its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     pub(crate) instructions: Option<f64>,
     pub(crate) allocations: f64,
     pub(crate) bytes: f64,
+    /// How many were active where the failure happened.
+    pub(crate) frames: f64,
+    /// What `init` took without valgrind.
+    pub(crate) micros: f64,
 }
 
 impl Cost {
@@ -20,6 +28,7 @@ impl Cost {
             instructions: self.instructions.zip(base.instructions).map(|(cost, base)| cost - base),
             allocations: self.allocations - base.allocations,
             bytes: self.bytes - base.bytes,
+            ..self
         }
     }
 }
@@ -28,52 +37,90 @@ impl Cost {
 #[derive(Debug, Default)]
 pub(crate) struct Results(Vec<(SetUp, Cost)>);
 
-/// The most that a set-up may cost over another.
+/// The most that a set-up may cost over another one.
 struct Bar {
     what: &'static str,
     set_up: SetUp,
     over: SetUp,
     instructions: f64,
+    per_frame: f64,
     allocations: Option<f64>,
+    /// What of a peer does the same, and what that is over.
+    peer: Option<(SetUp, SetUp)>,
 }
 
-const BARS: [Bar; 5] = [
+const fn of(around: Around, handler: Handler) -> SetUp {
+    SetUp { around, handler }
+}
+
+const BARS: [Bar; 7] = [
     Bar {
         what: "a request that succeeds",
-        set_up: SetUp { around: Reporting, handler: Answers },
-        over: SetUp { around: Nothing, handler: Answers },
+        set_up: of(Reporting, Answers),
+        over: of(Nothing, Answers),
         instructions: 4_000.0,
+        per_frame: 0.0,
         allocations: Some(8.0),
+        peer: Some((of(Peer, Answers), of(Nothing, Answers))),
     },
     Bar {
         what: "the same with reporting disabled",
-        set_up: SetUp { around: Disabled, handler: Answers },
-        over: SetUp { around: Nothing, handler: Answers },
+        set_up: of(Disabled, Answers),
+        over: of(Nothing, Answers),
         instructions: 1_500.0,
+        per_frame: 0.0,
         allocations: Some(4.0),
+        peer: Some((of(DisabledPeer, Answers), of(Nothing, Answers))),
     },
     Bar {
-        what: "a request that fails with a report",
-        set_up: SetUp { around: Reporting, handler: Reports },
-        over: SetUp { around: Nothing, handler: Answers500 },
-        instructions: 12_000.0,
+        what: "a request that fails with a report, no stack",
+        set_up: of(Reporting, Reports),
+        over: of(Nothing, Answers500),
+        instructions: 8_000.0,
+        per_frame: 0.0,
         allocations: None,
+        peer: Some((of(Peer, Captures), of(Nothing, Answers500))),
     },
     Bar {
-        what: "a request that fails without one",
-        set_up: SetUp { around: Reporting, handler: Answers500 },
-        over: SetUp { around: Nothing, handler: Answers500 },
-        instructions: 12_000.0,
+        what: "a request that fails without a report",
+        set_up: of(Reporting, Answers500),
+        over: of(Nothing, Answers500),
+        instructions: 8_000.0,
+        per_frame: 0.0,
         allocations: None,
+        peer: None,
+    },
+    Bar {
+        what: "a report with its stack",
+        set_up: of(ReportingStacks, Reports),
+        over: of(Nothing, Answers500),
+        instructions: 10_000.0,
+        per_frame: 2_200.0,
+        allocations: None,
+        peer: Some((of(PeerStacks, Captures), of(Nothing, Answers500))),
+    },
+    Bar {
+        what: "a report that repeats, over the same response without one",
+        set_up: of(Reporting, Repeats),
+        over: of(Reporting, AnswersAlike),
+        instructions: 2_500.0,
+        per_frame: 0.0,
+        allocations: None,
+        peer: Some((of(Peer, Captures), of(Peer, AnswersAlike))),
     },
     Bar {
         what: "keeping a body of 8 KiB that is read",
-        set_up: SetUp { around: Reporting, handler: ReadsAndAnswers },
-        over: SetUp { around: WithoutBodies, handler: ReadsAndAnswers },
+        set_up: of(Reporting, ReadsAndAnswers),
+        over: of(WithoutBodies, ReadsAndAnswers),
         instructions: 2_000.0,
+        per_frame: 0.0,
         allocations: Some(2.0),
+        peer: None,
     },
 ];
+
+/// Two milliseconds, of a slow machine.
+const INIT: f64 = 4_000_000.0;
 
 #[expect(clippy::print_stdout, reason = "the tables are what this program is for")]
 impl Results {
@@ -87,9 +134,28 @@ impl Results {
         println!("What one request takes from its thread, and how much of that the bare router does not.");
         self.print_table("A request that succeeds", &[Answers], |set_up| self.of(set_up));
         self.print_table("One with 8 KiB of JSON that is read", &[ReadsAndAnswers], |set_up| self.of(set_up));
-        self.print_table("A request that fails", &[Answers500, Reports, Captures], |set_up| self.of(set_up));
+        self.print_table(
+            "A request that fails",
+            &[Answers500, Reports, Repeats, Captures, AnswersAlike],
+            |set_up| self.of(set_up),
+        );
         self.print_table("One more poll of the handler", &[YieldsAndAnswers], further_poll);
+        self.print_init();
         self.print_bars()
+    }
+
+    fn print_init(&self) {
+        println!("\n{:<52}{:>12}{:>13}{:>11}{:>11}", "init", "instructions", "allocations", "bytes", "µs");
+        for (set_up, cost) in self.0.iter().filter(|(set_up, _)| set_up.handler == Starts) {
+            println!(
+                "{:<52}{:>12}{:>13}{:>11}{:>11}",
+                set_up.to_string(),
+                Number(cost.instructions),
+                Number(Some(cost.allocations)),
+                Number(Some(cost.bytes)),
+                Number(Some(cost.micros)),
+            );
+        }
     }
 
     fn print_table(&self, title: &str, handlers: &[Handler], cost: impl Fn(SetUp) -> Cost) {
@@ -115,25 +181,36 @@ impl Results {
     }
 
     fn print_bars(&self) -> bool {
-        println!("\n{:<52}{:>12}{:>11}", "Bars", "measured", "at most");
+        println!("\n{:<68}{:>12}{:>11}{:>14}", "Over bare", "measured", "at most", "peer : ours");
         let mut all_hold = true;
-        for Bar { what, set_up, over, instructions, allocations } in BARS {
-            let over = self.of(set_up).over(self.of(over));
-            let mut check = |unit, measured: Option<f64>, at_most| {
-                let verdict = match measured {
-                    None => "not measured",
-                    Some(measured) if measured <= at_most => "PASS",
-                    Some(_) => "FAIL",
-                };
-                all_hold &= verdict != "FAIL";
-                let (measured, at_most) = (Number(measured), Number(Some(at_most)));
-                println!("{:<52}{measured:>12}{at_most:>11}  {verdict}", format!("{what}: {unit}"));
+        let mut check = |what: String, measured: Option<f64>, at_most, peer: Option<f64>| {
+            let verdict = match measured {
+                None => "not measured",
+                Some(measured) if measured <= at_most => "PASS",
+                Some(_) => "FAIL",
             };
-            check("instructions", over.instructions, instructions);
+            all_hold &= verdict != "FAIL";
+            let ratio = peer.zip(measured).map(|(peer, ours)| format!("{:.1}", peer / ours));
+            let (measured, at_most) = (Number(measured), Number(Some(at_most)));
+            println!("{what:<68}{measured:>12}{at_most:>11}{:>8}  {verdict}", ratio.unwrap_or_default());
+        };
+        for Bar { what, set_up, over, instructions, per_frame, allocations, peer } in BARS {
+            let cost = self.of(set_up).over(self.of(over));
+            let peer = peer.map(|(peer, over)| self.of(peer).over(self.of(over)));
+            let frames = if per_frame > 0.0 { format!(" ({} frames)", cost.frames) } else { String::new() };
+            check(
+                format!("{what}: instructions{frames}"),
+                cost.instructions,
+                instructions + per_frame * cost.frames,
+                peer.and_then(|peer| peer.instructions),
+            );
             if let Some(allocations) = allocations {
-                check("allocations", Some(over.allocations), allocations);
+                let peer = peer.map(|peer| peer.allocations);
+                check(format!("{what}: allocations"), Some(cost.allocations), allocations, peer);
             }
         }
+        let (ours, peer) = (self.of(of(ReportingStacks, Starts)), self.of(of(PeerStacks, Starts)));
+        check("init: instructions".to_owned(), ours.instructions, INIT, peer.instructions);
         all_hold
     }
 
@@ -148,7 +225,7 @@ impl Results {
 fn bare(handler: Handler) -> SetUp {
     let handler = match handler {
         Answers | YieldsAndAnswers | ReadsAndAnswers => handler,
-        Answers500 | Reports | Captures => Answers500,
+        Answers500 | AnswersAlike | Reports | Repeats | Captures | Starts => Answers500,
     };
     SetUp { around: Nothing, handler }
 }
@@ -157,8 +234,9 @@ fn bare(handler: Handler) -> SetUp {
 fn ours(peer: SetUp) -> Option<SetUp> {
     let around = match peer.around {
         Peer => Reporting,
+        PeerStacks => ReportingStacks,
         DisabledPeer => Disabled,
-        Nothing | EmptyLayer | Disabled | Reporting | WithoutBodies => return None,
+        Nothing | EmptyLayer | Disabled | Reporting | ReportingStacks | WithoutBodies => return None,
     };
     Some(SetUp { around, handler: if peer.handler == Captures { Reports } else { peer.handler } })
 }

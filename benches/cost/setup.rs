@@ -3,12 +3,13 @@
 use std::fmt;
 use std::hint::black_box;
 use std::num::ParseIntError;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::{get, post};
 use faultwire::{Report, ReportLayer};
-use http::{Request, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 
 use super::incoming;
 use super::layers::{self, EmptyLayer};
@@ -32,8 +33,12 @@ pub(crate) enum Around {
     Reporting,
     /// The same, with no bodies captured.
     WithoutBodies,
+    /// The same, and every report brings its stack.
+    ReportingStacks,
     /// The layers of sentry-tower, with a client.
     Peer,
+    /// The same, and every event gets a stack.
+    PeerStacks,
     /// The same without a DSN.
     DisabledPeer,
 }
@@ -46,18 +51,32 @@ pub(crate) enum Handler {
     YieldsAndAnswers,
     /// The same, but it reads the request's body before.
     ReadsAndAnswers,
-    /// Answers 500 with a text.
+    /// Answers 200 with what a [`Report`] answers.
+    AnswersAlike,
+    /// Answers 500 to 599 with a text.
     Answers500,
-    /// Returns a [`Report`] of a chain of three errors.
+    /// Returns a [`Report`] of a chain of three errors, of another kind than the last.
     Reports,
+    /// Returns the same one again and again.
+    Repeats,
     /// Captures such a chain with the SDK and answers 500.
     Captures,
+    /// No request at all: what `init` takes.
+    Starts,
 }
 
 /// The outermost of a chain of three errors.
 #[derive(Debug, thiserror::Error)]
-#[error("order {id} could not be loaded")]
+#[error("order could not be loaded from {shelf}")]
 struct OrderError {
+    shelf: &'static str,
+    source: StoreError,
+}
+
+/// The same without a name.
+#[derive(Debug, thiserror::Error)]
+#[error("order {id} could not be loaded")]
+struct NoOrder {
     id: u64,
     source: StoreError,
 }
@@ -69,21 +88,38 @@ struct StoreError(#[source] ParseIntError);
 impl SetUp {
     /// Every set-up, in the order of the tables.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        use Around::{Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, Reporting, WithoutBodies};
-        use Handler::{Answers, Answers500, Captures, ReadsAndAnswers, Reports, YieldsAndAnswers};
+        use Around::{
+            Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks,
+            WithoutBodies,
+        };
+        use Handler::{
+            Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Repeats, Reports, Starts,
+            YieldsAndAnswers,
+        };
 
         let succeeding =
             [Nothing, EmptyLayer, Disabled, Reporting, Peer, DisabledPeer].map(|around| (around, Answers));
         let reading = [Nothing, EmptyLayer, Disabled, WithoutBodies, Reporting, Peer]
             .map(|around| (around, ReadsAndAnswers));
         let yielding = [Nothing, EmptyLayer, Reporting, Peer].map(|around| (around, YieldsAndAnswers));
-        let failing =
-            [(Nothing, Answers500), (Reporting, Reports), (Reporting, Answers500), (Peer, Captures)];
+        let failing = [
+            (Nothing, Answers500),
+            (Reporting, Reports),
+            (Reporting, Repeats),
+            (Reporting, AnswersAlike),
+            (Peer, AnswersAlike),
+            (Reporting, Answers500),
+            (Peer, Captures),
+            (ReportingStacks, Reports),
+            (PeerStacks, Captures),
+        ];
+        let starting = [Reporting, ReportingStacks, Peer, PeerStacks].map(|around| (around, Starts));
         succeeding
             .into_iter()
             .chain(reading)
             .chain(failing)
             .chain(yielding)
+            .chain(starting)
             .map(|(around, handler)| Self { around, handler })
     }
 
@@ -107,16 +143,21 @@ impl SetUp {
             Handler::Answers => get(answers),
             Handler::YieldsAndAnswers => get(yields_and_answers),
             Handler::ReadsAndAnswers => post(reads_and_answers),
+            Handler::AnswersAlike => get(answers_alike),
             Handler::Answers500 => get(answers_500),
             Handler::Reports => get(reports),
+            Handler::Repeats => get(repeats),
             Handler::Captures => get(captures),
+            Handler::Starts => get(answers),
         };
         let router = Router::new().route("/orders/{id}", handler);
         let router = match self.around {
             Around::Nothing => router,
             Around::EmptyLayer => router.layer(EmptyLayer),
-            Around::Disabled | Around::Reporting | Around::WithoutBodies => router.layer(ReportLayer::new()),
-            Around::Peer | Around::DisabledPeer => router.layer(layers::peer()),
+            Around::Disabled | Around::Reporting | Around::ReportingStacks | Around::WithoutBodies => {
+                router.layer(ReportLayer::new())
+            }
+            Around::Peer | Around::PeerStacks | Around::DisabledPeer => router.layer(layers::peer()),
         };
         // What `axum::serve` does first, so that the layers are put on once and not for every request.
         router.with_state(())
@@ -131,28 +172,42 @@ impl fmt::Display for SetUp {
             Around::Disabled => "ReportLayer, disabled",
             Around::Reporting => "ReportLayer",
             Around::WithoutBodies => "ReportLayer, bodies off",
+            Around::ReportingStacks => "ReportLayer, stacks",
             Around::Peer => "sentry-tower",
+            Around::PeerStacks => "sentry-tower, stacks",
             Around::DisabledPeer => "sentry-tower, no DSN",
         };
         let handler = match self.handler {
             Handler::Answers | Handler::YieldsAndAnswers | Handler::ReadsAndAnswers => "",
+            Handler::AnswersAlike => ": 200 with a report's response",
             Handler::Answers500 => ": status 500",
             Handler::Reports => ": report of three errors",
+            Handler::Repeats => ": the same report again",
             Handler::Captures => ": event of three errors",
+            Handler::Starts => ": init",
         };
         write!(f, "{around}{handler}")
     }
 }
 
 impl Handler {
-    /// The status of the response.
-    pub(crate) fn status(self) -> StatusCode {
+    /// Whether the response is to be an error.
+    pub(crate) fn fails(self) -> bool {
         match self {
-            Self::Answers | Self::YieldsAndAnswers | Self::ReadsAndAnswers => StatusCode::OK,
-            Self::Answers500 | Self::Reports | Self::Captures => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Answers
+            | Self::YieldsAndAnswers
+            | Self::ReadsAndAnswers
+            | Self::AnswersAlike
+            | Self::Starts => false,
+            Self::Answers500 | Self::Reports | Self::Repeats | Self::Captures => true,
         }
     }
 }
+
+/// How many frames were active where the last error was made.
+pub(crate) static FRAMES: AtomicU32 = AtomicU32::new(0);
+/// Each error is of another kind.
+static KINDS: AtomicU32 = AtomicU32::new(0);
 
 async fn answers() -> &'static str {
     "shipped"
@@ -168,22 +223,59 @@ async fn reads_and_answers(body: Bytes) -> &'static str {
     "shipped"
 }
 
+async fn answers_alike() -> Response<Body> {
+    let id = black_box("4bf92f3577b34da6a3ce929d0e0e4736");
+    let mut problem = String::with_capacity(128);
+    problem.push_str(r#"{"type":"about:blank","title":"Internal Server Error","status":500,"event_id":""#);
+    problem.push_str(id);
+    problem.push_str("\"}");
+    let mut response = Response::new(Body::from(problem));
+    let content_type = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    let id = HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static(""));
+    response.headers_mut().insert(HeaderName::from_static("x-event-id"), id);
+    response
+}
+
+/// Each of a hundred kinds, so that none is a storm.
 async fn answers_500() -> (StatusCode, &'static str) {
-    (StatusCode::INTERNAL_SERVER_ERROR, "lost")
+    let kind = KINDS.fetch_add(1, Ordering::Relaxed).wrapping_rem(100) as u16;
+    (StatusCode::from_u16(kind.saturating_add(500)).unwrap_or_default(), "lost")
 }
 
 async fn reports() -> Result<String, Report> {
-    Ok(load_order()?.to_string())
+    Ok(load_order(KINDS.fetch_add(1, Ordering::Relaxed))?.to_string())
+}
+
+async fn repeats() -> Result<String, Report> {
+    let order = load_order(0).map_err(|error| NoOrder { id: 42, source: error.source });
+    Ok(order?.to_string())
 }
 
 async fn captures() -> (StatusCode, &'static str) {
-    if let Err(error) = load_order() {
+    if let Err(error) = load_order(KINDS.fetch_add(1, Ordering::Relaxed)) {
         sentry::capture_event(sentry::event_from_error(&error));
     }
     (StatusCode::INTERNAL_SERVER_ERROR, "lost")
 }
 
-fn load_order() -> Result<u64, OrderError> {
+fn load_order(kind: u32) -> Result<u64, OrderError> {
+    if FRAMES.load(Ordering::Relaxed) == 0 {
+        // In the first request, which is not counted.
+        let mut frames = 0_u32;
+        backtrace::trace(|_| {
+            frames = frames.saturating_add(1);
+            true
+        });
+        FRAMES.store(frames, Ordering::Relaxed);
+    }
     let stored = black_box("many");
-    stored.parse().map_err(|error| OrderError { id: 42, source: StoreError(error) })
+    stored.parse().map_err(|error| OrderError { shelf: shelf(kind), source: StoreError(error) })
+}
+
+/// The name of one of 48 shelves. With as many kinds none is a storm.
+fn shelf(kind: u32) -> &'static str {
+    let begin = kind.wrapping_rem(48) as usize;
+    let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    letters.get(begin..begin.saturating_add(4)).unwrap_or_default()
 }

@@ -33,7 +33,7 @@ fn order(number: u32) -> Value {
         json!({
             "sku": format!("SKU-{:05}", number.wrapping_mul(7).wrapping_add(item) % 100_000),
             "title": "Enamel mug, blue, 300 ml",
-            "quantity": item % 4 + 1,
+            "quantity": item,
             "unitPrice": 12.5,
             "attributes": { "colour": "blue", "gift_wrap": item.is_multiple_of(2), "engraving": null },
         })

@@ -202,15 +202,6 @@ impl Context {
         self.0.as_ref().map(|inner| *inner.trace.get_or_init(|| start(inner.request())))
     }
 
-    /// Keeps a report that became a response until the layer sees that response. One that was parked before
-    /// is returned: its response was replaced.
-    pub(crate) fn park(&self, details: Box<Details>) -> Result<Option<Box<Details>>, Box<Details>> {
-        match &self.0 {
-            Some(inner) => Ok(inner.shared().parked.replace(details)),
-            None => Err(details),
-        }
-    }
-
     #[inline]
     pub(crate) fn unpark(&self) -> Option<Box<Details>> {
         self.0.as_ref().and_then(|inner| inner.shared().parked.take())
@@ -342,6 +333,20 @@ fn with_current<T>(look: impl FnOnce(Option<&Arc<Inner>>) -> T) -> Option<T> {
         seen
     };
     CURRENT.try_with(look).ok()
+}
+
+/// Keeps a report that became a response in the current context until the layer sees that response. One that was
+/// parked before is returned: its response was replaced. Without a context it comes back.
+pub(crate) fn park(details: Box<Details>) -> Result<Option<Box<Details>>, Box<Details>> {
+    let mut details = Some(details);
+    let replaced = with_current(|inner| {
+        let mut shared = inner?.shared();
+        std::mem::replace(&mut shared.parked, details.take())
+    });
+    match details {
+        Some(details) => Err(details),
+        None => Ok(replaced.flatten()),
+    }
 }
 
 /// Whether a request is running here.

@@ -251,4 +251,8 @@ impl Intake for Delivery {
     fn put(&self, record: Record) -> bool {
         self.take_in(labels::lane_of_record(&record), Job::Record(record, self.progress.ticket()))
     }
+
+    fn flush(&self, timeout: Duration) -> bool {
+        Self::flush(self, timeout)
+    }
 }

@@ -16,6 +16,7 @@ use crate::report::stack::Symbols;
 use crate::report::{build, decorate};
 use crate::reporter::Reporter;
 use crate::scrub::scrubber;
+use crate::stacks::Pages;
 use crate::stats::Reason;
 use crate::storm::{Example, Summary};
 
@@ -28,15 +29,16 @@ pub(super) struct Builder {
 
 impl Delivery {
     pub(super) fn process(&self, builder: &Builder) {
-        let mut symbols = Symbols::default();
+        let (mut symbols, mut pages) = (Symbols::default(), Pages::default());
+        let storm = &self.admission.storm;
         loop {
-            let next = [self.admission.storm.next_end(), symbols.rests_at()].into_iter().flatten().min();
-            match self.queue.take_until(next) {
+            let next = [storm.next_end(), symbols.rests_at(), pages.next(storm.window())];
+            match self.queue.take_until(next.into_iter().flatten().min()) {
                 Taken::Item(job) => self.process_safely(job, builder, &mut symbols),
                 Taken::Nothing => symbols.rest(),
                 Taken::Closed => return,
             }
-            for summary in self.admission.storm.ended() {
+            for summary in storm.ended() {
                 self.process_safely(self.summary(summary), builder, &mut symbols);
             }
         }

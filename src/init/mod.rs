@@ -83,7 +83,7 @@ impl Config {
 }
 
 fn start(resolved: Resolved) -> Result<Running, ConfigError> {
-    let Resolved { shutdown_timeout, settings, mended, .. } = &resolved;
+    let Resolved { settings, mended, .. } = &resolved;
     scrub::install(resolved.scrubber.clone());
     for mended in mended {
         tracing::warn!(target: "faultwire", "{mended}");
@@ -103,7 +103,7 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     if servers.is_empty() {
         tracing::warn!(target: "faultwire", "SENTRY_DSN is not set: failures are logged, not sent");
     }
-    let shutdown_timeout = *shutdown_timeout;
+    let shutdown_timeout = settings.shutdown_timeout;
     let inbox = open_inbox(&resolved, &servers)?;
     let watchers = inbox.iter().map(Inbox::watcher).collect();
     let destinations = servers.into_iter().zip(&resolved.destinations).map(|((server, own), destination)| {
@@ -232,6 +232,16 @@ fn client_options(resolved: Resolved, transport: Arc<SdkTransport>) -> (ClientOp
 /// Dropping it blocks; asynchronous code ends reporting with [`shutdown_async`](Self::shutdown_async). Neither
 /// `std::process::exit` nor `abort` drops anything: end reporting before. After a `fork` the child has none of this
 /// crate's threads, and needs an `init` of its own.
+///
+/// # When the process ends
+///
+/// Keep it in `main`: a panic that unwinds out of `main` is recorded, and delivered when the guard is dropped on
+/// the way. Built with `panic = "abort"`, the process delivers before it aborts, for at most that timeout.
+///
+/// `std::process::exit`, `abort` and signals run no destructors: call [`shutdown`](Self::shutdown) before.
+///
+/// Threads do not come along into a child that is forked: what it reports waits in a queue that nobody empties.
+/// Fork first, and `init` in the child.
 ///
 /// # Example
 /// ```

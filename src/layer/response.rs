@@ -41,15 +41,23 @@ impl Drop for Active {
 
 impl Active {
     /// A response came. It goes on with the id of its event, or untouched.
+    #[inline]
     pub(super) fn answered<R>(mut self, answer: &mut Response<R>) -> Self {
-        let status = answer.status();
         let parked = self.context.unpark().or_else(|| take_travelling(answer.extensions_mut()));
+        if parked.is_some() || answer.status().is_server_error() {
+            self.failure_answered(parked, answer);
+        }
+        self
+    }
+
+    #[cold]
+    fn failure_answered<R>(&mut self, parked: Option<Box<Details>>, answer: &mut Response<R>) {
+        let status = answer.status();
         match parked {
             Some(details) if !status.is_server_error() && !details.always && !details.critical => {
                 self.settle(&details);
             }
-            None if !status.is_server_error() => {}
-            _ => {
+            parked => {
                 let (mechanism, details) = self.cause_of(parked);
                 let id = details.id;
                 if self.record(details, mechanism, Some(status)) {
@@ -57,7 +65,6 @@ impl Active {
                 }
             }
         }
-        self
     }
 
     /// The service failed.
@@ -150,7 +157,7 @@ pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Res
         Some(StatusCode::INTERNAL_SERVER_ERROR),
     );
     let status = StatusCode::INTERNAL_SERVER_ERROR;
-    let text = if grpc { String::new() } else { problem_json(status, None, id) };
+    let text = if grpc { String::new() } else { problem_json(status, None, id.encode(&mut [0; 32])) };
     let Some(body) = answer::known(text) else { resume_unwind(caught.payload) };
     let mut answer = Response::new(body);
     let mut header = |name, value| answer.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -169,7 +176,8 @@ pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Res
 
 fn add_event_id<R>(answer: &mut Response<R>, id: EventId) {
     // A report's response has it already, unless somebody rebuilt the response.
-    if !answer.headers().contains_key(EVENT_ID_HEADER) {
+    // There are few: looking at each is cheaper than a hash.
+    if !answer.headers().keys().any(|name| *name == EVENT_ID_HEADER) {
         answer.headers_mut().insert(EVENT_ID_HEADER, id.header_value());
     }
 }

@@ -20,8 +20,8 @@ use serde_json::Value;
 
 pub(crate) use self::body::{KeptBody, MAX_BODY_TEXT};
 pub(crate) use self::head::{Headers, is_shown_header};
-pub(crate) use self::labels::Origin;
 pub use self::labels::{EventId, Kind, Level};
+pub(crate) use self::labels::{Origin, header_value, spread};
 pub(crate) use self::normalise::{normalise, normalise_path};
 pub use self::said::{Breadcrumb, User};
 pub(crate) use self::said::{MAX_SHORT, short_text, to_value, value_weight};
@@ -103,8 +103,8 @@ pub(crate) struct Details {
     pub(crate) left_out: usize,
     pub(crate) fingerprint: Option<Vec<String>>,
     pub(crate) edit: Option<EditEvent>,
-    /// What the storm control made of the message, where that is known.
-    pub(crate) message_hash: Option<u64>,
+    /// The hash of type, message and place, where it is known already.
+    pub(crate) likeness: Option<u64>,
 }
 
 impl Details {
@@ -128,7 +128,7 @@ impl Details {
             left_out: 0,
             fingerprint: None,
             edit: None,
-            message_hash: None,
+            likeness: None,
         }
     }
 

@@ -5,21 +5,49 @@
 
 /// Hands out the text with what varies replaced: quoted text by `<text>`, numbers by `<n>`, ids by `<id>`.
 pub(crate) fn normalise(text: &str, mut emit: impl FnMut(&str)) {
-    let mut unchanged = 0;
-    let mut at = 0;
-    while let Some(&first) = text.as_bytes().get(at) {
-        let (end, replacement) = match first {
-            b'"' | b'`' | b'\'' => quoted(text, at, char::from(first)),
-            _ => word(text, at),
+    let bytes = text.as_bytes();
+    let (mut unchanged, mut next) = (0, 0);
+    while let Some(found) = bytes.get(next..).and_then(next_variable) {
+        let at = next.saturating_add(found);
+        let (begin, end, replacement) = match bytes.get(at) {
+            Some(digit) if digit.is_ascii_digit() => {
+                let (begin, end) = word(text, at);
+                (begin, end, text.get(begin..end).and_then(varies))
+            }
+            _ => quoted(text, at),
         };
         if let Some(replacement) = replacement {
-            emit(text.get(unchanged..at).unwrap_or_default());
+            emit(text.get(unchanged..begin).unwrap_or_default());
             emit(replacement);
             unchanged = end;
         }
-        at = end;
+        next = end.max(at.saturating_add(1));
     }
     emit(text.get(unchanged..).unwrap_or_default());
+}
+
+/// Where the next digit or quote is, or one of `:;<=>?#&`. It looks at eight bytes at a time.
+fn next_variable(bytes: &[u8]) -> Option<usize> {
+    const fn each(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; 8])
+    }
+    /// The high bit of the first byte that is zero, and of no byte before it.
+    const fn zeros(bytes: u64) -> u64 {
+        bytes.wrapping_sub(each(0x01)) & !bytes & each(0x80)
+    }
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for (number, chunk) in chunks.iter().enumerate() {
+        let chunk = u64::from_le_bytes(*chunk);
+        let found = zeros((chunk & each(0xf0)) ^ each(0x30))
+            | zeros((chunk & each(0xfa)) ^ each(b'"' & b'\''))
+            | zeros(chunk ^ each(b'`'));
+        if found != 0 {
+            let inside = found.trailing_zeros().wrapping_shr(3) as usize;
+            return Some(number.saturating_mul(8).saturating_add(inside));
+        }
+    }
+    let found = rest.iter().position(|byte| matches!(byte, b'0'..=b'9' | b'"' | b'`' | b'\''))?;
+    Some(chunks.len().saturating_mul(8).saturating_add(found))
 }
 
 /// Hands out the path with ids replaced: `/orders/42/items/7f3a..` is `/orders/{id}/items/{id}`.
@@ -35,36 +63,47 @@ pub(crate) fn normalise_path(path: &str, mut emit: impl FnMut(&str)) {
     }
 }
 
-/// Where the quoted text ends that begins at `at`, if it is closed on the same line; an apostrophe is none.
-fn quoted(text: &str, at: usize, quote: char) -> (usize, Option<&'static str>) {
+/// Where the quoted text begins and ends that may begin at `at`, if it is closed on the same line; an
+/// apostrophe is none.
+fn quoted(text: &str, at: usize) -> (usize, usize, Option<&'static str>) {
     let inside = at.saturating_add(1);
-    let bare = text.get(inside..).unwrap_or_default();
+    let (Some(quote), Some(bare)) = (text.as_bytes().get(at), text.get(inside..)) else {
+        return (at, inside, None);
+    };
+    let quote = char::from(*quote);
     match bare.find([quote, '\n']) {
-        Some(length) if bare.get(length..).is_some_and(|rest| rest.starts_with(quote)) => {
-            (inside.saturating_add(length).saturating_add(1), Some("<text>"))
+        Some(length) if matches!(quote, '"' | '`' | '\'') && bare.as_bytes().get(length) != Some(&b'\n') => {
+            (at, inside.saturating_add(length).saturating_add(1), Some("<text>"))
         }
-        _ => (inside, None),
+        _ => (at, inside, None),
     }
 }
 
-/// Where the word ends that begins at `at`, and what stands for it; without a word, where the next character
-/// begins.
-fn word(text: &str, at: usize) -> (usize, Option<&'static str>) {
-    let bytes = text.as_bytes();
-    let (mut end, mut has_digits) = (at, false);
-    while let Some(&byte) = bytes.get(end) {
-        if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
-            has_digits |= byte.is_ascii_digit();
-            end = end.saturating_add(1);
-            continue;
-        }
-        match text.get(end..).and_then(|rest| rest.chars().next()) {
-            Some(c) if c.is_alphanumeric() => end = end.saturating_add(c.len_utf8()),
-            Some(c) if end == at => return (end.saturating_add(c.len_utf8()), None),
-            _ => break,
-        }
+/// Where the word begins and ends in which the digit at `at` stands.
+fn word(text: &str, at: usize) -> (usize, usize) {
+    let (before, after) = text.as_bytes().split_at_checked(at).unwrap_or_default();
+    let is_word_byte = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let begin = before.iter().rposition(|byte| !is_word_byte(byte)).map_or(0, |last| last.saturating_add(1));
+    let length = after.iter().position(|byte| !is_word_byte(byte)).unwrap_or(after.len());
+    let end = at.saturating_add(length);
+    let is_wide =
+        |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(|byte| !byte.is_ascii());
+    if is_wide(begin.checked_sub(1)) || is_wide(Some(end)) {
+        return wide_word(text, at);
     }
-    (end, if has_digits { text.get(at..end).and_then(varies) } else { None })
+    (begin, end)
+}
+
+/// The same for letters of all alphabets.
+#[cold]
+fn wide_word(text: &str, at: usize) -> (usize, usize) {
+    let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
+    let begin = before.trim_end_matches(is_word).len();
+    (begin, text.len().saturating_sub(after.trim_start_matches(is_word).len()))
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '-' || c == '_'
 }
 
 /// What stands for a word that is a number or an id.
@@ -72,6 +111,9 @@ fn varies(word: &str) -> Option<&'static str> {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     if digits == 0 {
         return None;
+    }
+    if digits == word.len() {
+        return Some("<n>");
     }
     let unsigned = word.trim_start_matches('-');
     if unsigned.bytes().all(|b| b.is_ascii_digit()) {
@@ -87,6 +129,7 @@ fn varies(word: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "positions inside a text")]
 mod tests {
     use super::*;
 
@@ -113,6 +156,8 @@ mod tests {
             ("timeout after 30.5s on ipv6", "timeout after <n>.5s on ipv6"),
             ("größe1 größe123", "größe1 <id>"),
             ("\u{1F4A9}12\u{1F4A9}", "\u{1F4A9}<n>\u{1F4A9}"),
+            ("é'a'é", "é<text>é"),
+            ("—42— \u{201c}7\u{201d} ü9 9ü", "—<n>— \u{201c}<n>\u{201d} ü9 9ü"),
             ("''", "<text>"),
             ("'", "'"),
             ("", ""),
@@ -135,6 +180,25 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn looking_at_eight_bytes_finds_what_looking_at_one_does(text in "[a-z0-9'\"` :é—?#&%!]{0,40}") {
+            let (mut at, mut found) = (0, Vec::new());
+            while let Some(next) = next_variable(&text.as_bytes()[at..]) {
+                found.push(at + next);
+                at += next + 1;
+            }
+            found.retain(|at| !b":;<=>?#&".contains(&text.as_bytes()[*at]));
+            let varies = |(_, c): &(usize, char)| c.is_ascii_digit() || "'\"`".contains(*c);
+            let one_by_one: Vec<_> = text.char_indices().filter(varies).map(|(at, _)| at).collect();
+            proptest::prop_assert_eq!(found, one_by_one);
+        }
+
+        #[test]
+        fn a_word_is_found_the_same_way_in_every_alphabet(before in "[a-z9 ü—-]{0,5}", after in "[a-z9 ü—-]{0,5}") {
+            let text = format!("{before}7{after}");
+            proptest::prop_assert_eq!(word(&text, before.len()), wide_word(&text, before.len()));
+        }
+
         #[test]
         fn any_text_can_be_normalised(text in "\\PC*") {
             normal(&text);

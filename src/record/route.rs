@@ -13,32 +13,56 @@ impl RequestSnapshot {
     }
 
     /// Whether that is the name, without making it.
+    #[inline]
     pub(crate) fn is_named(&self, name: &str) -> bool {
-        let mut rest = Some(name);
-        self.name_in_pieces(|piece| rest = rest.and_then(|rest| rest.strip_prefix(piece)));
-        rest == Some("")
+        let (method, path) = self.named_by();
+        let name = match method {
+            Some(method) => name.strip_prefix(method.as_str()).and_then(|rest| rest.strip_prefix(' ')),
+            None => Some(name),
+        };
+        match (name, path) {
+            (Some(name), Path::Pattern(pattern)) => name == pattern,
+            (Some(name), Path::OfRequest(path)) => {
+                let mut rest = Some(name);
+                normalise_path(path, |piece| rest = rest.and_then(|rest| rest.strip_prefix(piece)));
+                rest == Some("")
+            }
+            (None, _) => false,
+        }
     }
 
     pub(crate) fn name_in_pieces(&self, mut emit: impl FnMut(&str)) {
-        let path = self.line.uri.path();
+        let (method, path) = self.named_by();
+        if let Some(method) = method {
+            emit(method.as_str());
+            emit(" ");
+        }
+        match path {
+            Path::Pattern(pattern) => emit(pattern),
+            Path::OfRequest(path) => normalise_path(path, emit),
+        }
+    }
+
+    #[inline]
+    fn named_by(&self) -> (Option<&Method>, Path<'_>) {
+        let method = Some(&self.line.method);
         match &self.line.route {
             #[cfg(feature = "axum")]
-            Route::Matched(pattern) => with_method(&self.line.method, pattern.as_str(), emit),
+            Route::Matched(pattern) => (method, Path::Pattern(pattern.as_str())),
             #[cfg(feature = "axum")]
-            Route::Unmatched => with_method(&self.line.method, "<unmatched>", emit),
-            Route::Method => emit(path),
-            Route::Path { .. } => {
-                with_method(&self.line.method, "", &mut emit);
-                normalise_path(path, emit);
-            }
+            Route::Unmatched => (method, Path::Pattern("<unmatched>")),
+            Route::Method => (None, Path::Pattern(self.line.uri.path())),
+            Route::Path { .. } => (method, Path::OfRequest(self.line.uri.path())),
         }
     }
 }
 
-fn with_method(method: &Method, name: &str, mut emit: impl FnMut(&str)) {
-    emit(method.as_str());
-    emit(" ");
-    emit(name);
+/// What stands for the path in a request's name.
+enum Path<'a> {
+    /// The same for all requests of the route.
+    Pattern(&'a str),
+    /// One that may hold ids.
+    OfRequest(&'a str),
 }
 
 #[cfg(test)]

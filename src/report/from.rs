@@ -12,7 +12,8 @@ impl<E: Into<BoxError> + 'static> From<E> for Report {
     #[track_caller]
     fn from(error: E) -> Self {
         let backtrace = backtrace_of(&error);
-        let mut details = Details::new(Cause::Error { error: error.into(), type_name: type_name::<E>() });
+        let cause = Cause::Error { error: error.into(), type_name: type_name::<E>() };
+        let mut details = Box::new(Details::new(cause));
         details.location = Some(Location::caller().into());
         details.backtrace = backtrace;
         Self::with_details(details)
@@ -21,14 +22,16 @@ impl<E: Into<BoxError> + 'static> From<E> for Report {
 
 /// The backtrace that an `anyhow::Error` caught where it was made (only with `RUST_BACKTRACE`).
 #[cfg(feature = "anyhow")]
-fn backtrace_of(error: &dyn std::any::Any) -> Option<String> {
+#[inline]
+fn backtrace_of<E: 'static>(error: &E) -> Option<String> {
+    use std::any::Any;
     use std::backtrace::BacktraceStatus;
 
-    let backtrace = error.downcast_ref::<anyhow::Error>()?.backtrace();
+    let backtrace = (error as &dyn Any).downcast_ref::<anyhow::Error>()?.backtrace();
     (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string())
 }
 
 #[cfg(not(feature = "anyhow"))]
-fn backtrace_of(_: &dyn std::any::Any) -> Option<String> {
+fn backtrace_of<E>(_: &E) -> Option<String> {
     None
 }

@@ -80,13 +80,12 @@ impl Report {
     pub fn from_ref(error: &(dyn std::error::Error + 'static)) -> Self {
         let reporter = reporter::global();
         let names = reporter.as_ref().map_or(&[][..], |reporter| &reporter.settings.error_names);
-        let mut details = Details::new(Cause::Chain(chain::links(error, None, names)));
+        let mut details = Box::new(Details::new(Cause::Chain(chain::links(error, None, names))));
         details.location = Some(std::panic::Location::caller().into());
         Self::with_details(details)
     }
 
-    fn with_details(details: Details) -> Self {
-        let mut details = Box::new(details);
+    fn with_details(mut details: Box<Details>) -> Self {
         stacks::take_for(&mut details);
         Self(Some(details))
     }

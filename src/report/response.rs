@@ -6,8 +6,8 @@ use http::header::CONTENT_TYPE;
 use http::{Extensions, HeaderValue, Response};
 
 use super::{EVENT_ID_HEADER, Report, problem_json};
-use crate::context::current;
-use crate::record::Details;
+use crate::context::park;
+use crate::record::{Details, header_value};
 use crate::reporter;
 
 impl Report {
@@ -25,14 +25,16 @@ impl Report {
     /// assert_eq!(response.headers()["content-type"], "application/problem+json");
     /// ```
     pub fn into_http<B: From<String>>(self) -> Response<B> {
+        let mut id = [0; 32];
+        let id = self.id().encode(&mut id);
         let (status, problem) = match &self.0 {
-            Some(said) => (said.answer, problem_json(said.answer, said.public.as_deref(), said.id)),
+            Some(said) => (said.answer, problem_json(said.answer, said.public.as_deref(), id)),
             None => Default::default(),
         };
         let mut response = Response::new(B::from(problem));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        self.attach_to(response)
+        self.leave(response, header_value(id))
     }
 
     /// Leaves the report for the layer and gives the response the header `x-event-id`; its status and its
@@ -48,10 +50,15 @@ impl Report {
     /// # }
     /// # drop(page);
     /// ```
-    pub fn attach_to<B>(mut self, mut response: Response<B>) -> Response<B> {
+    pub fn attach_to<B>(self, response: Response<B>) -> Response<B> {
+        let id = self.id().header_value();
+        self.leave(response, id)
+    }
+
+    fn leave<B>(mut self, mut response: Response<B>, id: HeaderValue) -> Response<B> {
         let Some(details) = self.0.take() else { return response };
-        response.headers_mut().insert(EVENT_ID_HEADER, details.id.header_value());
-        match current().park(details) {
+        response.headers_mut().insert(EVENT_ID_HEADER, id);
+        match park(details) {
             Ok(replaced) => count_discarded(replaced.is_some()),
             Err(details) => {
                 response.extensions_mut().insert(Travelling(Arc::new(Mutex::new(Some(details)))));

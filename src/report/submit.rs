@@ -1,6 +1,7 @@
 //! From a failure to the sink: as a record of its own, or as one more of many.
 
 use http::StatusCode;
+use tracing::level_filters::LevelFilter;
 
 use crate::context::Context;
 use crate::record::{BoxError, Cause, Details, EventId, Link, RequestSnapshot};
@@ -40,7 +41,7 @@ pub(crate) fn submit(reporter: &Reporter, failure: Failure<'_>, record: impl FnO
             } else {
                 discard(details);
             }
-            if has_answer {
+            if has_answer && LevelFilter::current() >= LevelFilter::INFO {
                 tell(id, same_as);
             }
         }
@@ -97,7 +98,7 @@ fn drop_error(error: BoxError) {
 }
 
 /// Leaves a line, so that an id that somebody was told leads to an event.
-#[inline(never)]
+#[cold]
 fn tell(id: EventId, same_as: Option<EventId>) {
     reporter::shielded(|| match same_as {
         Some(same_as) => {

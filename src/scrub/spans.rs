@@ -47,7 +47,7 @@ fn special(text: &[u8]) -> Option<usize> {
     while at < SHORT {
         let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) else { break };
         let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ (EACH * b'"' as u64)) | zeros(word ^ (EACH * b'\\' as u64));
+        let found = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES);
         if found != 0 {
             return Some(at.wrapping_add((found.trailing_zeros() / 8) as usize));
         }
@@ -56,7 +56,9 @@ fn special(text: &[u8]) -> Option<usize> {
     memchr2(b'"', b'\\', text.get(at..)?).map(|found| at.wrapping_add(found))
 }
 
-const EACH: u64 = 0x0101_0101_0101_0101;
+const EACH: u64 = u64::from_ne_bytes([1; 8]);
+const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
+const BACKSLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
 
 /// Marks the lowest byte that is zero, and maybe higher ones.
 const fn zeros(word: u64) -> u64 {

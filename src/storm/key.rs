@@ -1,28 +1,31 @@
 //! How a failure is recognised as one of many, without an allocation.
 //!
 //! A key is a hash of what makes two failures one issue (kind, type, message without what varies) and of
-//! their place. The message is made into a buffer on the stack and goes through the law of the fingerprint.
+//! their place. The message is printed into a buffer of the thread and goes through the law of the fingerprint.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt::{self, Write as _};
-use std::hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::LazyLock;
 
-use crate::record::{Cause, Details, Kind, Place, normalise, truncated, without_generics};
+use foldhash::quality::{FoldHasher, RandomState};
+
+use crate::record::{BoxError, Cause, Details, Kind, normalise, spread, truncated, without_generics};
 use crate::reporter;
 
 /// So much of a message tells it from others.
-const MAX_MESSAGE: usize = 1024;
+const MAX_MESSAGE: usize = 512;
 
 /// Random, so that nobody can make two failures look like one.
-static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 /// What the failures of one storm have in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Key(pub(super) u64);
 
 /// A key in the making.
-#[derive(Debug)]
-pub(crate) struct KeyOf(DefaultHasher);
+pub(crate) struct KeyOf(FoldHasher<'static>);
 
 impl KeyOf {
     pub(crate) fn new() -> Self {
@@ -46,11 +49,6 @@ impl KeyOf {
         self
     }
 
-    pub(crate) fn place(self, place: &Place) -> Self {
-        let at = u64::from(place.line).wrapping_shl(32) | u64::from(place.column);
-        self.text(&place.file).number(at)
-    }
-
     /// A part of a text; `end` follows the last one.
     pub(crate) fn piece(&mut self, piece: &str) {
         self.0.write(piece.as_bytes());
@@ -68,13 +66,11 @@ impl KeyOf {
 }
 
 /// The hash of what a failure says. It runs the error's `Display`, which is the application's code.
-pub(crate) fn message_of(cause: &Cause) -> u64 {
+fn message_of(cause: &Cause) -> u64 {
     let key = match cause {
         Cause::Error { error, type_name } => {
-            let mut opening = Opening { bytes: [0; MAX_MESSAGE], used: 0 };
-            // What it wrote before it panicked is as good a mark as any.
-            let _ = reporter::shielded(|| write!(opening, "{error}"));
-            KeyOf::new().text(without_generics(type_name)).message(opening.text())
+            let key = KeyOf::new().number(address_of(type_name));
+            with_opening(error, |opening| key.message(opening))
         }
         Cause::Chain(links) => match links.first() {
             Some(link) => KeyOf::new().text(without_generics(&link.type_name)).message(&link.message),
@@ -90,42 +86,67 @@ impl Details {
     /// The key of a failure that has a cause. `kind` is what it is taken for where nobody said.
     pub(crate) fn storm_key(&self, kind: Kind) -> Key {
         // The same failure, but critical, is not to drown in the others.
-        let key = KeyOf::new().number(u64::from(self.critical));
         if let Some(fingerprint) = &self.fingerprint {
+            let key = KeyOf::new().number(u64::from(self.critical));
             return fingerprint.iter().fold(key, |key, part| key.text(part)).finish();
         }
-        let message = self.message_hash.unwrap_or_else(|| message_of(&self.cause));
-        let key = key.number(kind as u64).number(message);
-        match self.place() {
-            Some(place) => key.place(place).finish(),
-            None => key.finish(),
-        }
+        let likeness = self.likeness.unwrap_or_else(|| self.likeness(self.place_hash()));
+        let kind = (kind as u64).wrapping_shl(1) | u64::from(self.critical);
+        Key(spread(likeness ^ kind))
     }
+
+    /// The hash of type, message and place: what is known of a failure when it is made.
+    pub(crate) fn likeness(&self, place: u64) -> u64 {
+        spread(message_of(&self.cause) ^ place)
+    }
+
+    pub(crate) fn place_hash(&self) -> u64 {
+        let Some(place) = self.place() else { return 0 };
+        let file = match &place.file {
+            Cow::Borrowed(file) => address_of(file),
+            Cow::Owned(file) => KeyOf::new().text(file).0.finish(),
+        };
+        spread(file ^ (u64::from(place.line).wrapping_shl(32) | u64::from(place.column)))
+    }
+}
+
+/// Stands for the name of a type or a file that the compiler wrote into the program.
+fn address_of(name: &'static str) -> u64 {
+    name.as_ptr().addr() as u64
+}
+
+thread_local! {
+    /// Where errors are printed. It never grows beyond `MAX_MESSAGE`.
+    static OPENING: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// Shows the beginning of the error's text. What it wrote before it panicked is as good a mark as any.
+fn with_opening<T>(error: &BoxError, look: impl FnOnce(&str) -> T) -> T {
+    let mut text = OPENING.try_with(Cell::take).unwrap_or_default();
+    text.clear();
+    text.reserve_exact(MAX_MESSAGE);
+    let mut opening = Opening(text);
+    let _ = reporter::shielded(|| write!(opening, "{error}"));
+    let seen = look(&opening.0);
+    // An error means that the thread ends.
+    let _ = OPENING.try_with(|slot| slot.set(opening.0));
+    seen
 }
 
 /// The beginning of a text that is being printed.
-struct Opening {
-    bytes: [u8; MAX_MESSAGE],
-    used: usize,
-}
-
-impl Opening {
-    fn text(&self) -> &str {
-        let bytes = self.bytes.get(..self.used).unwrap_or_default();
-        std::str::from_utf8(bytes).unwrap_or_default()
-    }
-}
+struct Opening(String);
 
 impl fmt::Write for Opening {
+    #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.get_mut(self.used..).unwrap_or_default();
-        let kept = if text.len() <= room.len() { text } else { truncated(text, room.len()) };
-        if let Some(target) = room.get_mut(..kept.len()) {
-            target.copy_from_slice(kept.as_bytes());
-            self.used = self.used.saturating_add(kept.len());
+        let room = MAX_MESSAGE.saturating_sub(self.0.len());
+        if text.len() <= room {
+            self.0.push_str(text);
+            return Ok(());
         }
-        // An error ends the printing.
-        if kept.len() == text.len() { Ok(()) } else { Err(fmt::Error) }
+        self.0.push_str(truncated(text, room));
+        // Ends the printing.
+        Err(fmt::Error)
     }
 }
 
@@ -147,8 +168,9 @@ mod tests {
     #[test]
     fn a_printed_error_has_the_key_of_its_text() {
         let text = format!("order 42 {} é", "x".repeat(3 * MAX_MESSAGE));
-        let printed = message_of(&Cause::Error { error: text.clone().into(), type_name: "E" });
-        assert_eq!(Key(printed), KeyOf::new().text("E").message(&text).finish());
+        let type_name = "E";
+        let printed = message_of(&Cause::Error { error: text.clone().into(), type_name });
+        assert_eq!(Key(printed), KeyOf::new().number(address_of(type_name)).message(&text).finish());
     }
 
     #[test]
@@ -162,7 +184,8 @@ mod tests {
             }
         }
         impl std::error::Error for Broken {}
-        let printed = message_of(&Cause::Error { error: Box::new(Broken), type_name: "E" });
-        assert_eq!(Key(printed), KeyOf::new().text("E").message("half ").finish());
+        let type_name = "E";
+        let printed = message_of(&Cause::Error { error: Box::new(Broken), type_name });
+        assert_eq!(Key(printed), KeyOf::new().number(address_of(type_name)).message("half ").finish());
     }
 }

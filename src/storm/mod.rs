@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sentry::protocol::Event;
 
-pub(crate) use self::key::{Key, KeyOf, message_of};
+pub(crate) use self::key::{Key, KeyOf};
 use self::table::{Counted, Table};
 pub(crate) use self::table::{Offer, Verdict};
 use crate::context::Context;
@@ -58,15 +58,6 @@ impl Default for Storm {
     /// 30 in 60 s.
     fn default() -> Self {
         Self::Limit { failures: 30, window: DEFAULT_WINDOW }
-    }
-}
-
-impl Storm {
-    pub(crate) fn window(self) -> Duration {
-        match self {
-            Self::Off => DEFAULT_WINDOW,
-            Self::Limit { window, .. } => window,
-        }
     }
 }
 
@@ -145,7 +136,7 @@ impl Control {
                 Storm::Limit { failures, window } => Some(Limit { failures, window }),
             },
             started: Instant::now(),
-            shards: [const { Mutex::new(Table::new(WINDOWS_PER_SHARD)) }; SHARDS],
+            shards: std::array::from_fn(|_| Mutex::new(Table::new(WINDOWS_PER_SHARD))),
             process: Mutex::default(),
             pending: Mutex::default(),
             next_end: AtomicU64::new(u64::MAX),
@@ -156,6 +147,11 @@ impl Control {
     /// Whether anything is ever counted; without it nobody needs a key.
     pub(crate) fn is_on(&self) -> bool {
         self.limit.is_some()
+    }
+
+    /// How long a window is, also where nothing is counted.
+    pub(crate) fn window(&self) -> Duration {
+        self.limit.map_or(DEFAULT_WINDOW, |limit| limit.window)
     }
 
     /// Whether a failure passes or is counted.
@@ -170,7 +166,7 @@ impl Control {
             None => return Verdict::Passes,
         };
         if let Some(ended) = ended {
-            self.settle(ended);
+            self.settle(*ended);
         }
         match verdict {
             Some(Verdict::Passes) => self.look_at(now.saturating_add(limit.window)),
@@ -341,7 +337,8 @@ impl Process {
 
 /// Rounded up: what ends within a millisecond has not ended.
 fn millis(at: Duration) -> u64 {
-    u64::try_from(at.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    let whole = at.as_secs().saturating_mul(1_000).saturating_add(u64::from(at.subsec_millis()));
+    whole.saturating_add(1)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,7 +1,10 @@
 //! The windows of the failures that happen now, with the time as an argument: what is passed on, what is
 //! counted, and what a window's summary says.
 
+use std::collections::HashMap;
 use std::time::Duration;
+
+use foldhash::fast::RandomState;
 
 use super::Limit;
 use super::key::Key;
@@ -14,13 +17,12 @@ const MAX_ROUTES: usize = 32;
 
 /// The windows that are open, at most as many as there is room for.
 pub(super) struct Table<T> {
-    windows: Vec<Window<T>>,
+    windows: HashMap<Key, Window<T>, RandomState>,
     room: usize,
 }
 
 /// The time from the first failure with a key, in which so many pass and the others are counted.
 struct Window<T> {
-    key: Key,
     ends: Duration,
     touched: Duration,
     passed: u32,
@@ -62,8 +64,8 @@ pub(crate) enum Verdict {
 }
 
 impl<T> Table<T> {
-    pub(super) const fn new(room: usize) -> Self {
-        Self { windows: Vec::new(), room }
+    pub(super) fn new(room: usize) -> Self {
+        Self { windows: HashMap::default(), room }
     }
 
     /// `process` says whether the process as a whole may send one more. What had to make room comes back.
@@ -74,9 +76,8 @@ impl<T> Table<T> {
         limit: Limit,
         offer: &Offer<'_>,
         process: impl FnOnce() -> bool,
-    ) -> (Option<Verdict>, Option<Counted<T>>) {
-        let at = self.windows.iter().position(|window| window.key == offer.key);
-        if let Some(window) = at.and_then(|at| self.windows.get_mut(at))
+    ) -> (Option<Verdict>, Option<Box<Counted<T>>>) {
+        if let Some(window) = self.windows.get_mut(&offer.key)
             && now < window.ends
         {
             window.touched = now;
@@ -86,31 +87,33 @@ impl<T> Table<T> {
             }
             return (Some(window.count(now, offer)), None);
         }
-        let ended = at
-            .map(|at| self.windows.swap_remove(at))
-            .and_then(|window| window.counted)
-            .map(|counted| *counted);
         if !process() {
-            return (None, ended);
+            return (None, self.end(offer.key));
         }
-        let ended = if self.windows.len() < self.room { ended } else { ended.or_else(|| self.evict()) };
         let ends = now.saturating_add(limit.window);
-        let (key, sent) = (offer.key, offer.id);
-        self.windows.push(Window { key, ends, touched: now, passed: 1, sent, counted: None });
-        (Some(Verdict::Passes), ended)
+        let fresh = Window { ends, touched: now, passed: 1, sent: offer.id, counted: None };
+        let evicted = match self.windows.insert(offer.key, fresh) {
+            Some(ended) => ended.counted,
+            None if self.windows.len() > self.room => self.evict(),
+            None => None,
+        };
+        (Some(Verdict::Passes), evicted)
+    }
+
+    fn end(&mut self, key: Key) -> Option<Box<Counted<T>>> {
+        self.windows.remove(&key)?.counted
     }
 
     /// Ends the window that was quiet for the longest time.
-    fn evict(&mut self) -> Option<Counted<T>> {
-        let quietest = self.windows.iter().enumerate().min_by_key(|(_, window)| window.touched);
-        let at = quietest.map(|(at, _)| at)?;
-        self.windows.swap_remove(at).counted.map(|counted| *counted)
+    fn evict(&mut self) -> Option<Box<Counted<T>>> {
+        let quietest = self.windows.iter().min_by_key(|(_, window)| window.touched);
+        let key = quietest.map(|(key, _)| *key)?;
+        self.end(key)
     }
 
     /// Takes an example that was asked for. It comes back if it is too late.
     pub(super) fn keep(&mut self, key: Key, example: T) -> Option<T> {
-        let window = self.windows.iter_mut().find(|window| window.key == key);
-        match window.and_then(|window| window.counted.as_mut()) {
+        match self.windows.get_mut(&key).and_then(|window| window.counted.as_mut()) {
             Some(counted) if counted.example.is_none() => {
                 counted.example = Some(example);
                 None
@@ -122,18 +125,16 @@ impl<T> Table<T> {
     /// Ends the windows whose time is over; what was counted in them. One whose example is still on its way
     /// stays.
     pub(super) fn ended(&mut self, now: Duration) -> Vec<Counted<T>> {
-        let is_over = |window: &mut Window<T>| {
+        let is_over = |_: &Key, window: &mut Window<T>| {
             window.ends <= now && window.counted.as_ref().is_none_or(|counted| counted.example.is_some())
         };
-        self.windows
-            .extract_if(.., is_over)
-            .filter_map(|window| window.counted.map(|counted| *counted))
-            .collect()
+        let over = self.windows.extract_if(is_over);
+        over.filter_map(|(_, window)| window.counted).map(|counted| *counted).collect()
     }
 
     /// What was counted so far; the windows go on.
     pub(super) fn counted(&mut self) -> Vec<Counted<T>> {
-        let ready = self.windows.iter_mut().map(|window| &mut window.counted);
+        let ready = self.windows.values_mut().map(|window| &mut window.counted);
         ready
             .filter_map(|counted| {
                 counted.take_if(|counted| counted.example.is_some()).map(|counted| *counted)
@@ -143,16 +144,17 @@ impl<T> Table<T> {
 
     /// The same, whether there is an example or not.
     pub(super) fn all_counted(&mut self) -> Vec<Counted<T>> {
-        self.windows.iter_mut().filter_map(|window| window.counted.take().map(|counted| *counted)).collect()
+        self.windows.values_mut().filter_map(|window| window.counted.take().map(|counted| *counted)).collect()
     }
 
     /// When the next window ends.
     pub(super) fn next_end(&self) -> Option<Duration> {
-        self.windows.iter().map(|window| window.ends).min()
+        self.windows.values().map(|window| window.ends).min()
     }
 }
 
 impl<T> Window<T> {
+    #[inline]
     fn count(&mut self, now: Duration, offer: &Offer<'_>) -> Verdict {
         let keep = self.counted.is_none();
         self.counted.get_or_insert_with(|| Box::new(Counted::new(now))).add(now, offer);
@@ -165,6 +167,7 @@ impl<T> Counted<T> {
         Self { failures: 0, first: now, last: now, ids: Vec::new(), routes: Vec::new(), example: None }
     }
 
+    #[inline]
     pub(super) fn add(&mut self, now: Duration, offer: &Offer<'_>) {
         self.failures = self.failures.saturating_add(1);
         self.last = now;
@@ -250,7 +253,7 @@ mod tests {
                     Step::Pass(time) => now += time,
                     Step::Fail(key) => {
                         let (verdict, ended) = table.offer(now, LIMIT, &offer(key), || true);
-                        let ended = ended.map(|ended: Counted<u64>| (ended.example, ended.failures));
+                        let ended = ended.map(|ended: Box<Counted<u64>>| (ended.example, ended.failures));
                         let fresh = Model { ends: now + LIMIT.window, passed: 0, counted: 0 };
                         let window = model.entry(key).or_insert(fresh);
                         let over = (window.ends <= now).then(|| std::mem::replace(window, fresh));
@@ -320,7 +323,7 @@ mod tests {
                         if brings_example && verdict.is_some_and(|verdict| verdict != Verdict::Passes) {
                             table.keep(Key(key), key);
                         }
-                        ended.into_iter().collect()
+                        ended.into_iter().map(|ended| *ended).collect()
                     }
                     Step::Ended => table.ended(now),
                     Step::SoFar => table.counted(),
@@ -340,7 +343,8 @@ mod tests {
             let now = Duration::from_secs(second as u64);
             table.offer(now, LIMIT, &offer(key), || true);
         }
-        assert_eq!(table.windows.iter().map(|window| window.key).collect::<Vec<_>>(), [Key(1), Key(3)]);
+        let left = |key| table.windows.contains_key(&Key(key));
+        assert_eq!([left(1), left(2), left(3)], [true, false, true]);
     }
 
     #[test]

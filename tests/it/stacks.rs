@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get as on_get;
-use faultwire::config::StackTraces;
+use faultwire::config::{StackTraces, Storm};
 use faultwire::{Report, ReportLayer};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -103,6 +103,21 @@ fn a_new_init_begins_anew() {
         open_shop(1).unwrap_err().send();
         assert!(has_stack(&reporting.event()));
     }
+}
+
+#[test]
+fn a_new_window_begins_anew() {
+    let window = Duration::from_millis(100);
+    let storm = Storm::Limit { failures: 1_000_000, window };
+    let reporting = Reporting::with(|config| config.stack_traces(StackTraces::First).storm(storm));
+    let began = Instant::now();
+    let mut brought = Vec::new();
+    while brought.iter().filter(|brought| **brought).count() < 3 {
+        assert!(began.elapsed() < Duration::from_secs(10), "{brought:?}");
+        open_shop(7).unwrap_err().send();
+        brought = reporting.events(brought.len() + 1).iter().map(has_stack).collect();
+    }
+    assert!(began.elapsed() >= 2 * window, "one in each: {brought:?}");
 }
 
 #[test]

@@ -313,6 +313,7 @@ mod tests {
     use super::super::progress::Progress;
     use super::super::schedule::Order;
     use super::super::spool::Options;
+    use super::super::watch::Watch;
     use super::*;
 
     /// One to which nobody sends.
@@ -356,7 +357,8 @@ mod tests {
         assert_eq!(logged(|| [now, minute].into_iter().for_each(|at| stuck.look(&mut watch, at))), "");
 
         let outgoing = Outgoing { event_id: None, kind: "event", payload: vec![b'x'], title: String::new() };
-        let parcel = Parcel { outgoing: Arc::new(outgoing), ticket: Arc::new(progress.ticket()) };
+        let parcel =
+            Parcel { outgoing: Arc::new(outgoing), ticket: Arc::new(progress.ticket()), entry: None };
         stuck.put(parcel, &Labels { lane: Lane::Errors, order: Order::Any, event: None });
         let text = logged(|| [now, minute].into_iter().for_each(|at| stuck.look(&mut watch, at)));
         assert!(text.contains("WARN faultwire: nothing has been delivered for 61s"), "{text}");

@@ -1,13 +1,17 @@
 //! Panics outside of any request.
 
 use std::panic;
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use faultwire::Config;
 use serde_json::{Value, json};
 
+use crate::fake::FakeServer;
 use crate::init::alone;
-use crate::support::{Reporting, exception, frames};
+use crate::support::{Reporting, exception, frames, turn};
 
 #[track_caller]
 fn unhandled(event: &Value, message: &str) {
@@ -75,4 +79,48 @@ fn a_panic_while_a_hub_is_locked_neither_deadlocks_nor_aborts() {
     assert!(finished.recv_timeout(crate::delivery::PATIENCE).expect("a deadlock"));
     panicked.join().unwrap();
     assert_eq!(exception(&reporting.event())["value"], "inside configure_scope");
+}
+
+#[test]
+fn a_panic_that_drops_the_guard_on_its_way_is_delivered() {
+    let _turn = turn();
+    let server = FakeServer::start();
+    let config = Config::new().dsn(server.dsn());
+    let main = thread::spawn(|| {
+        let _guard = config.init().unwrap();
+        panic!("out of main");
+    });
+    main.join().unwrap_err();
+    // Nobody flushed but the guard.
+    assert_eq!(exception(&server.expect_only(1)[0])["value"], "out of main");
+}
+
+/// Builds and runs `examples/panic.rs`; the events that arrive before its process is gone.
+fn of_the_example(profile: &[(&str, &str)]) -> Vec<Value> {
+    let server = FakeServer::start();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("panic");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--offline", "--example", "panic", "--target-dir"]).arg(&target);
+    let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).envs(profile.iter().copied()).output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let mut example = Command::new(target.join("debug/examples/panic"));
+    let ended = example.env("SENTRY_DSN", server.dsn()).output().unwrap();
+    assert!(!ended.status.success());
+    server.events()
+}
+
+#[test]
+#[ignore = "builds everything once more, with another panic strategy"]
+fn a_program_that_aborts_delivers_its_panic_first() {
+    // Without debug information it takes half the time.
+    let profile = [("CARGO_PROFILE_DEV_PANIC", "abort"), ("CARGO_PROFILE_DEV_DEBUG", "false")];
+    let events = of_the_example(&profile);
+    assert_eq!(events.len(), 1);
+    assert_eq!(exception(&events[0])["value"], "the shelf is empty");
+    assert_eq!(events[0]["tags"]["error.origin"], "process");
+    let innermost = frames(&events[0]).last().unwrap();
+    assert_eq!(
+        (&innermost["function"], &innermost["filename"]),
+        (&json!("panic::main"), &json!("examples/panic.rs"))
+    );
 }
