@@ -6,6 +6,7 @@ use super::encoded::Writing;
 use super::found::{Edits, Found, Rule};
 use super::numbers::{Number, number};
 use super::pairs::pair;
+use super::told::Ahead;
 use super::xml::{element, is_xml};
 use super::{Scrubber, named, rows, tokens, urls};
 
@@ -69,6 +70,9 @@ impl Scrubber {
 
     /// A path of a file: whose home it is in is nobody's business.
     pub(super) fn path(&self, input: &[u8], found: &mut Found) -> Option<Vec<u8>> {
+        if let Some(forgotten) = self.told.forgotten(input, false, found) {
+            return Some(self.path(&forgotten, found).unwrap_or(forgotten));
+        }
         let mut edits = Edits::new(input, found);
         if let Some(home) = urls::home(input) {
             edits.mask(home, Rule::Home);
@@ -78,13 +82,13 @@ impl Scrubber {
 
     fn kinds(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>, kinds: Kinds) {
         let Some(text) = edits.input().get(span.clone()) else { return };
-        let mut ahead = self.told.next(text, 0);
+        let mut ahead = Ahead::new(&self.told, text);
         let (mut at, mut seen) = (0, 0);
         while let Some(&byte) = text.get(at) {
             let class = CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Plain);
-            let told = ahead.as_ref().filter(|(told, _)| told.start <= at);
+            let told = ahead.next().filter(|(told, _)| told.start <= at);
             let secret = match told {
-                Some((told, rule)) => Number::Secret(told.clone(), *rule),
+                Some((told, rule)) => Number::Secret(told, rule),
                 None if class == Class::Plain => {
                     at = at.wrapping_add(1);
                     continue;
@@ -94,7 +98,7 @@ impl Scrubber {
                         None => at.wrapping_add(1),
                         Some((part, written)) => {
                             edits.replace(moved(&part, span.start), &written);
-                            ahead = self.told.next(text, part.end);
+                            ahead.pass(part.end);
                             part.end
                         }
                     };
@@ -104,15 +108,17 @@ impl Scrubber {
             };
             match secret {
                 Number::Harmless(next) => {
-                    at = ahead.as_ref().map_or(next, |(told, _)| next.min(told.start.max(at)));
+                    at = ahead.next().map_or(next, |(told, _)| next.min(told.start.max(at)));
                 }
-                Number::Secret(secret, rule) => {
+                Number::Secret(mut secret, rule) => {
+                    // What was told and begins in it may end behind it.
+                    if let Some((told, _)) = ahead.next().filter(|(told, _)| told.start < secret.end) {
+                        secret.end = secret.end.max(told.end);
+                    }
                     at = secret.end.max(at.saturating_add(1));
                     seen = seen.max(at);
                     edits.mask(moved(&secret, span.start), rule);
-                    if ahead.as_ref().is_some_and(|(told, _)| told.start < at) {
-                        ahead = self.told.next(text, at);
-                    }
+                    ahead.pass(at);
                 }
             }
         }
