@@ -21,6 +21,10 @@ mod panics;
 pub mod config;
 mod init;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use sentry;
 
 pub use config::{Config, ConfigError};

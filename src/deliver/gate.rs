@@ -74,7 +74,7 @@ fn pass<T: Serialize>(
     hygiene::fit(&mut value);
     // Mending makes new texts, so the bytes that leave are looked at once more.
     let payload = serde_json::to_vec(&value).ok()?;
-    let payload = scrubber.item(&payload).0.unwrap_or(payload);
+    let payload = scrubber.noted_item(&payload).unwrap_or(payload);
     let title = scrubber.text(&title(kind, &value)).into_owned();
     Some(Outgoing { event_id, kind, payload, title })
 }

@@ -43,6 +43,9 @@ impl<'a> Form<'a> {
             Self::Multipart { boundary: boundary.filter(|boundary| !boundary.is_empty()) }
         } else if ends("xml") || is("text/html") {
             Self::Xml
+        } else if is("text/csv") || is("text/tab-separated-values") {
+            // Names are far from their values.
+            Self::Binary
         } else if essence.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("text/")) {
             Self::Text
         } else if essence.is_empty() {
@@ -67,7 +70,8 @@ impl Scrubber {
             return String::new();
         }
         let form = Form::of(content_type);
-        let whole = if cut { self.told.without_half(without_half(body)) } else { body };
+        let whole = if cut { self.without_half(body) } else { body };
+        let is_json = matches!(form, Form::Json);
         let scrubbed = match form {
             Form::Binary => return binary(),
             Form::Multipart { boundary } => {
@@ -81,16 +85,28 @@ impl Scrubber {
             Form::Text | Form::Unsaid => self.any(whole, found),
         };
         let mut shown = into_text(scrubbed.unwrap_or_else(|| whole.to_vec()));
+        // What was told wins over every form.
+        if let Some(forgotten) = self.told.forgotten(shown.as_bytes(), is_json, found) {
+            shown = into_text(forgotten);
+        }
         if whole.len() < body.len() && !shown.ends_with(MASK) {
             shown.push_str(MASK);
         }
         shown
     }
 
+    /// A body that was cut may end in half a secret, which nobody recognises.
+    fn without_half<'a>(&self, body: &'a [u8]) -> &'a [u8] {
+        let whole = body.get(..self.told.half(body).unwrap_or(body.len())).unwrap_or_default();
+        without_half(whole)
+    }
+
     /// A text whose form nobody says.
     pub(super) fn any(&self, text: &[u8], found: &mut Found) -> Option<Vec<u8>> {
         if looks_like_json(text) {
             self.json(text, found)
+        } else if let Some(fields) = multipart::sniffed(self, text, found) {
+            Some(fields)
         } else if is_xml(text) {
             self.xml(text, found)
         } else {
@@ -123,8 +139,24 @@ fn is_binary(body: &[u8]) -> bool {
 /// Tokens that are longer are recognised without their end.
 const LONGEST_HALF: usize = 128;
 
-/// A body that was cut may end in half a secret, which nobody recognises: its last word goes.
+/// Its last word goes; of a URL with a password, everything behind the scheme.
 fn without_half(body: &[u8]) -> &[u8] {
+    let run =
+        body.iter().rev().take_while(|byte| !byte.is_ascii_whitespace() && !b"\"<>".contains(byte)).count();
+    let start = body.len().saturating_sub(run);
+    let scheme = body.get(start..).and_then(|run| memchr::memmem::rfind(run, b"://"));
+    if let Some(scheme) = scheme {
+        let authority = start.saturating_add(scheme).saturating_add(3);
+        let url = body.get(authority..).unwrap_or_default();
+        let password =
+            url.iter().position(|byte| *byte == b':').and_then(|colon| url.get(colon..)).unwrap_or_default();
+        let is_port =
+            password.iter().skip(1).find(|byte| !byte.is_ascii_digit()).is_none_or(|byte| *byte == b'/');
+        // Once the host was reached, only the last word may be half.
+        if !url.contains(&b'@') && !is_port {
+            return body.get(..authority).unwrap_or_default();
+        }
+    }
     let ends_word = |byte: &u8| byte.is_ascii_whitespace() || b"\"'<>&;,(){}[]=:?".contains(byte);
     let mut half = body.iter().rev().take(LONGEST_HALF).take_while(|byte| !ends_word(byte)).count();
     // Groups of digits are one number.

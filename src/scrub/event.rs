@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::Scrubber;
 use super::found::{Found, Rule};
 use super::places::{Places, Treat};
+use super::{MASK, Scrubber, escapes};
 use crate::record::is_shown_header;
 
 /// What was masked in an item.
@@ -46,8 +46,55 @@ impl Removed {
 impl Scrubber {
     /// A serialized item without its secrets; `None` if it has none.
     pub(crate) fn item(&self, item: &[u8]) -> (Option<Vec<u8>>, Removed) {
+        self.walked(item, Walk::default())
+    }
+
+    /// The same of an item on which what was removed is noted.
+    pub(crate) fn noted_item(&self, item: &[u8]) -> Option<Vec<u8>> {
+        let scrubbed = self.walked(item, Walk { noted: true, ..Walk::default() }).0;
+        let last = scrubbed.as_deref().unwrap_or(item);
+        match self.told.known(last, 0) {
+            // In a place where it was taken for something else: a number, an address, a part of a query.
+            Some(_) => match serde_json::from_slice::<Value>(last) {
+                Ok(mut value) => {
+                    self.forget(&mut value);
+                    Some(value.to_string().into_bytes())
+                }
+                Err(_) => self.told.forgotten(last, true, &mut Found::default()),
+            },
+            None => scrubbed,
+        }
+    }
+
+    /// Masks known secrets, wherever they are but in ids and times.
+    fn forget(&self, value: &mut Value) {
+        let masked = |text: &str| self.told.forgotten(text.as_bytes(), false, &mut Found::default());
+        match value {
+            Value::String(text) => {
+                if let Some(masked) = masked(text) {
+                    *text = super::into_text(masked);
+                }
+            }
+            Value::Number(number) => {
+                if masked(&number.to_string()).is_some() {
+                    *value = MASK.into();
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(|value| self.forget(value)),
+            Value::Object(members) => {
+                for (key, mut value) in std::mem::take(members) {
+                    if !is_id_key(key.as_bytes()) {
+                        self.forget(&mut value);
+                    }
+                    members.insert(masked(&key).map_or(key, super::into_text), value);
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn walked<'a>(&self, item: &'a [u8], mut places: Walk<'a>) -> (Option<Vec<u8>>, Removed) {
         let mut found = Found::default();
-        let mut places = Walk::default();
         let scrubbed = self.json_at(item, &mut found, &mut places, 0);
         (scrubbed, Removed { found, places: places.masked })
     }
@@ -70,6 +117,8 @@ enum Area {
     Spans,
     /// Names that the application's build chose: crates, packages.
     Named,
+    /// How often each rule masked something.
+    Counts,
     /// What the application said.
     Data,
 }
@@ -106,6 +155,7 @@ impl Area {
             (Self::Root | Self::Trace | Self::Spans | Self::Frames | Self::Images, id) if is_id_key(id) => {
                 (Treat::Id, Self::Data)
             }
+            (Self::Counts, _) => (Treat::Id, Self::Data),
             (Self::Stack | Self::Frames | Self::Images | Self::Trace | Self::Spans | Self::Named, _) => {
                 (Treat::Text, self)
             }
@@ -133,6 +183,8 @@ fn is_id_key(key: &[u8]) -> bool {
 
 /// A context that is masked as a whole stays an object: servers drop an event in which it is none.
 const MASKED_CONTEXT: &[u8] = br#"{"value":"[Filtered]"}"#;
+/// The context that says what was removed.
+const FILTERED: &[u8] = b"filtered";
 /// Sentry reads six levels.
 const DEEPEST: usize = 64;
 /// More places are counted only.
@@ -153,13 +205,18 @@ struct Walk<'a> {
     treat: Option<Treat>,
     next: Area,
     masked: Vec<(Vec<String>, Rule)>,
+    /// The context `filtered` is ours.
+    noted: bool,
 }
 
 impl<'a> Places<'a> for Walk<'a> {
     fn key(&mut self, key: &'a [u8]) -> Treat {
         let Some(level) = self.levels.last_mut() else { return Treat::ByKey };
         level.key = key;
-        let (treat, next) = level.area.key(key);
+        let (treat, next) = match level.area {
+            Area::Contexts if self.noted && key == FILTERED => (Treat::Text, Area::Counts),
+            area => area.key(key),
+        };
         self.treat = Some(treat);
         self.next = next;
         treat
@@ -198,7 +255,11 @@ impl<'a> Places<'a> for Walk<'a> {
         if self.masked.len() < MOST_PLACES {
             let step = |level: &Level<'_>| match level.is_array {
                 true => level.index.to_string(),
-                false => String::from_utf8_lossy(level.key).into_owned(),
+                false => {
+                    let mut key = Vec::new();
+                    escapes::decode(level.key, &mut key);
+                    super::into_text(key)
+                }
             };
             self.masked.push((self.levels.iter().map(step).collect(), rule));
         }

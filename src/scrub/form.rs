@@ -10,16 +10,31 @@ use super::{MASK, Scrubber};
 impl Scrubber {
     /// `a=1&token=2` of a URL; `None` if nothing in it is secret.
     pub(super) fn query(&self, query: &[u8], found: &mut Found) -> Option<Vec<u8>> {
-        self.pairs(query, found, true)
+        self.known_first(query, found, |query, found| self.pairs(query, found, true))
     }
 
     /// The same of a body, where fewer names are secrets.
     pub(super) fn form(&self, form: &[u8], found: &mut Found) -> Option<Vec<u8>> {
-        self.pairs(form, found, false)
+        self.known_first(form, found, |form, found| self.pairs(form, found, false))
     }
 
     /// `a=b; c=d`: every value goes.
     pub(super) fn cookies(&self, cookies: &[u8], found: &mut Found) -> Option<Vec<u8>> {
+        self.known_first(cookies, found, |cookies, found| self.all_cookies(cookies, found))
+    }
+
+    /// A known secret may hold what separates here.
+    fn known_first(
+        &self,
+        text: &[u8],
+        found: &mut Found,
+        scrub: impl FnOnce(&[u8], &mut Found) -> Option<Vec<u8>>,
+    ) -> Option<Vec<u8>> {
+        let Some(forgotten) = self.told.forgotten(text, false, found) else { return scrub(text, found) };
+        Some(scrub(&forgotten, found).unwrap_or(forgotten))
+    }
+
+    fn all_cookies(&self, cookies: &[u8], found: &mut Found) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(cookies.len());
         let before = found.total();
         for (number, cookie) in cookies.split(|byte| *byte == b';').enumerate() {
@@ -28,7 +43,8 @@ impl Scrubber {
             }
             let name = cookie.iter().position(|byte| *byte == b'=').map(|at| cookie.split_at(at));
             let (name, value) = name.unwrap_or((b"", cookie));
-            out.extend_from_slice(name);
+            let scrubbed = self.plain(name, found);
+            out.extend_from_slice(scrubbed.as_deref().unwrap_or(name));
             if name.is_empty() && value.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }

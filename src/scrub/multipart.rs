@@ -39,6 +39,13 @@ pub(super) fn fields(
     (!out.is_empty()).then_some(out)
 }
 
+/// The fields of a text that begins like a body of this kind.
+pub(super) fn sniffed(scrubber: &Scrubber, text: &[u8], found: &mut Found) -> Option<Vec<u8>> {
+    let head = text.get(..text.len().min(256))?;
+    let is_one = head.starts_with(b"--") && memmem::find(head, b"\nContent-Disposition:").is_some();
+    if is_one { fields(scrubber, text, None, found) } else { None }
+}
+
 /// Further parts are not shown.
 const MOST_PARTS: usize = 256;
 

@@ -6,6 +6,7 @@ use super::encoded::Writing;
 use super::found::{Edits, Found, Rule};
 use super::numbers::{Number, number};
 use super::pairs::pair;
+use super::told::Ahead;
 use super::xml::{element, is_xml};
 use super::{Scrubber, named, rows, tokens, urls};
 
@@ -31,11 +32,6 @@ enum Class {
 }
 
 const CLASSES: [Class; 256] = classes();
-
-#[inline]
-fn class(byte: u8) -> Class {
-    CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Plain)
-}
 
 /// Which secrets are looked for.
 #[derive(Clone, Copy)]
@@ -74,54 +70,56 @@ impl Scrubber {
 
     /// A path of a file: whose home it is in is nobody's business.
     pub(super) fn path(&self, input: &[u8], found: &mut Found) -> Option<Vec<u8>> {
+        if let Some(forgotten) = self.told.forgotten(input, false, found) {
+            return Some(self.path(&forgotten, found).unwrap_or(forgotten));
+        }
         let mut edits = Edits::new(input, found);
-        let home = urls::home(input).unwrap_or_default();
-        self.scan(&mut edits, &(0..home.start));
-        edits.mask(home.clone(), Rule::Home);
-        self.scan(&mut edits, &(home.end..input.len()));
+        if let Some(home) = urls::home(input) {
+            edits.mask(home, Rule::Home);
+        }
         edits.finish()
     }
 
     fn kinds(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>, kinds: Kinds) {
         let Some(text) = edits.input().get(span.clone()) else { return };
-        let mut told = self.told.next(text, 0);
+        let mut ahead = Ahead::new(&self.told, text);
         let (mut at, mut seen) = (0, 0);
-        loop {
-            let until = told.as_ref().map_or(text.len(), |(told, _)| told.start);
-            let rest = text.get(at..until).unwrap_or_default();
-            let (secret, rule) = match rest.iter().position(|byte| class(*byte) != Class::Plain) {
-                Some(plain) => {
-                    at = at.wrapping_add(plain);
-                    let class = text.get(at).map_or(Class::Plain, |byte| class(*byte));
-                    if class == Class::Escape {
-                        at = match self.escaped(text, at, &mut seen, kinds, edits.found()) {
-                            None => at.wrapping_add(1),
-                            Some((part, written)) => {
-                                edits.replace(moved(&part, span.start), &written);
-                                told = self.told.next(text, part.end);
-                                part.end
-                            }
-                        };
-                        continue;
-                    }
-                    match self.secret_at(text, at, class, kinds) {
-                        Number::Secret(span, rule) => (span, rule),
-                        Number::Harmless(next) => {
-                            at = next.min(until);
-                            continue;
-                        }
-                    }
+        while let Some(&byte) = text.get(at) {
+            let class = CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Plain);
+            let told = ahead.next().filter(|(told, _)| told.start <= at);
+            let secret = match told {
+                Some((told, rule)) => Number::Secret(told, rule),
+                None if class == Class::Plain => {
+                    at = at.wrapping_add(1);
+                    continue;
                 }
-                None => match told.clone() {
-                    Some(told) => told,
-                    None => return,
-                },
+                None if class == Class::Escape => {
+                    at = match self.escaped(text, at, &mut seen, kinds, edits.found()) {
+                        None => at.wrapping_add(1),
+                        Some((part, written)) => {
+                            edits.replace(moved(&part, span.start), &written);
+                            ahead.pass(part.end);
+                            part.end
+                        }
+                    };
+                    continue;
+                }
+                None => self.secret_at(text, at, class, kinds),
             };
-            at = secret.end.max(at.saturating_add(1));
-            seen = seen.max(at);
-            edits.mask(moved(&secret, span.start), rule);
-            if told.as_ref().is_some_and(|(told, _)| told.start < at) {
-                told = self.told.next(text, at);
+            match secret {
+                Number::Harmless(next) => {
+                    at = ahead.next().map_or(next, |(told, _)| next.min(told.start.max(at)));
+                }
+                Number::Secret(mut secret, rule) => {
+                    // What was told and begins in it may end behind it.
+                    if let Some((told, _)) = ahead.next().filter(|(told, _)| told.start < secret.end) {
+                        secret.end = secret.end.max(told.end);
+                    }
+                    at = secret.end.max(at.saturating_add(1));
+                    seen = seen.max(at);
+                    edits.mask(moved(&secret, span.start), rule);
+                    ahead.pass(at);
+                }
             }
         }
     }

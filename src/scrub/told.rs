@@ -1,20 +1,22 @@
 //! What the scrubber was told: values that must never leave, and the application's patterns.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD as STANDARD, BASE64_URL_SAFE as URL_SAFE};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::bytes::Regex;
 
-use super::found::Rule;
+use super::MASK;
+use super::found::{Edits, Found, Rule};
 
 /// Secrets by their value, in each form in which they may be written, and patterns.
 #[derive(Clone, Default)]
 pub(super) struct Told {
     known: Option<AhoCorasick>,
-    forms: Arc<[Vec<u8>]>,
+    /// The forms that are not base64, to recognise their beginnings.
+    beginnings: Vec<Vec<u8>>,
     /// The number of the first form in base64.
     encoded_from: usize,
     pattern: Option<Regex>,
@@ -23,15 +25,16 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn new(secrets: &[String], patterns: &[String]) -> Result<Self, regex::Error> {
         let mut forms = all(secrets, in_texts);
+        let beginnings = forms.clone();
         let encoded_from = forms.len();
         forms.extend(all(secrets, in_base64));
         // The longest that begins at a place: a form may begin like another.
         let known = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&forms).ok();
         let pattern = patterns.iter().map(|pattern| format!("(?:{pattern})")).collect::<Vec<_>>().join("|");
         Ok(Self {
-            known: if forms.is_empty() { None } else { known },
+            known: known.filter(|_| !forms.is_empty()),
+            beginnings,
             encoded_from,
-            forms: forms.into(),
             pattern: if patterns.is_empty() { None } else { Some(Regex::new(&pattern)?) },
         })
     }
@@ -41,47 +44,120 @@ impl Told {
         self.known.is_some() || self.pattern.is_some()
     }
 
-    /// The first of them at or behind this place.
-    #[inline]
-    pub(super) fn next(&self, text: &[u8], from: usize) -> Option<(Range<usize>, Rule)> {
-        if self.knows() { self.search(text, from) } else { None }
-    }
-
-    fn search(&self, text: &[u8], from: usize) -> Option<(Range<usize>, Rule)> {
-        let known = self.known(text, from).map(|span| (span, Rule::Known));
-        let pattern = self.pattern.as_ref().and_then(|pattern| {
-            let mut matches = pattern.find_iter(text.get(from..)?).filter(|found| !found.is_empty());
-            let found = matches.next()?.range();
-            Some((found.start.saturating_add(from)..found.end.saturating_add(from), Rule::Pattern))
-        });
-        match (known, pattern) {
-            (Some(known), Some(pattern)) if pattern.0.start < known.0.start => Some(pattern),
-            (known, pattern) => known.or(pattern),
-        }
-    }
-
-    /// The text without the beginning of a known secret at its end.
-    pub(super) fn without_half<'a>(&self, text: &'a [u8]) -> &'a [u8] {
-        let half = |form: &Vec<u8>| {
-            let longest = form.len().min(text.len());
-            let ends_in = |half: &usize| form.get(..*half).is_some_and(|half| text.ends_with(half));
-            (SHORTEST_HALF..longest).rev().find(ends_in)
-        };
-        let half = self.forms.iter().filter_map(half).max().unwrap_or_default();
-        text.get(..text.len().saturating_sub(half)).unwrap_or_default()
-    }
-
     /// The first known secret at or behind this place. In base64, what was encoded with it goes too.
     pub(super) fn known(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
-        let rest = text.get(from..)?;
-        let found = self.known.as_ref()?.find(rest)?;
-        let (mut start, mut end) = (found.start(), found.end());
-        if found.pattern().as_usize() >= self.encoded_from {
-            let encoded = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
-            start = start.saturating_sub(rest.get(..start)?.iter().rev().take_while(encoded).count());
-            end = end.saturating_add(rest.get(end..)?.iter().take_while(encoded).count());
+        let known = self.known.as_ref()?;
+        outside_of_masks(text, from, |from| {
+            let rest = text.get(from..)?;
+            let found = known.find(rest)?;
+            let (mut start, mut end) = (found.start(), found.end());
+            if found.pattern().as_usize() >= self.encoded_from {
+                let encoded = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
+                start = start.saturating_sub(rest.get(..start)?.iter().rev().take_while(encoded).count());
+                end = end.saturating_add(rest.get(end..)?.iter().take_while(encoded).count());
+            }
+            Some(start.saturating_add(from)..end.saturating_add(from))
+        })
+    }
+
+    /// The first match of a pattern at or behind this place.
+    fn pattern(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
+        let pattern = self.pattern.as_ref()?;
+        outside_of_masks(text, from, |mut from| {
+            loop {
+                let found = pattern.find_at(text, from)?.range();
+                if !found.is_empty() {
+                    return Some(found);
+                }
+                from = found.end.checked_add(1).filter(|from| *from <= text.len())?;
+            }
+        })
+    }
+
+    /// The text without known secrets, whatever its form is; `None` if there are none. In JSON one may be a number.
+    pub(super) fn forgotten(&self, text: &[u8], is_json: bool, found: &mut Found) -> Option<Vec<u8>> {
+        let first = self.known(text, 0)?;
+        let mut edits = Edits::new(text, found);
+        let mut next = Some(first);
+        while let Some(secret) = next {
+            next = self.known(text, secret.end);
+            let before = text.get(..secret.start).unwrap_or_default().trim_ascii_end().last();
+            let behind = text.get(secret.end..).unwrap_or_default().trim_ascii_start().first();
+            let number = text.get(secret.clone()).is_some_and(|text| text.iter().all(u8::is_ascii_digit));
+            let alone = before.is_none_or(|byte| b":,[".contains(byte))
+                && behind.is_none_or(|byte| b",]}".contains(byte));
+            if is_json && number && alone {
+                edits.mask_value(secret, Rule::Known);
+            } else {
+                edits.mask(secret, Rule::Known);
+            }
         }
-        Some(start.saturating_add(from)..end.saturating_add(from))
+        edits.finish()
+    }
+
+    /// Where half a secret begins at the end of a text that was cut off.
+    pub(super) fn half(&self, text: &[u8]) -> Option<usize> {
+        let longest = self.beginnings.iter().map(Vec::len).max()?.min(text.len());
+        (text.len().saturating_sub(longest)..text.len()).find(|start| {
+            let end = text.get(*start..).unwrap_or_default();
+            end.len() >= SHORTEST_HALF && self.beginnings.iter().any(|form| form.starts_with(end))
+        })
+    }
+}
+
+/// A beginning that is shorter tells little.
+const SHORTEST_HALF: usize = 4;
+
+/// What is found first but inside of a mask: `Filtered` may be told, too.
+fn outside_of_masks(
+    text: &[u8],
+    mut from: usize,
+    find: impl Fn(usize) -> Option<Range<usize>>,
+) -> Option<Range<usize>> {
+    loop {
+        let found = find(from)?;
+        let mask = (found.start.saturating_sub(MASK.len())..=found.start)
+            .find(|start| text.get(*start..).is_some_and(|text| text.starts_with(MASK.as_bytes())))
+            .map(|start| start.saturating_add(MASK.len()))
+            .filter(|end| found.start < *end && found.end <= *end);
+        match mask {
+            Some(end) => from = end,
+            None => return Some(found),
+        }
+    }
+}
+
+/// What comes next of either kind. Each is searched again only when it was passed.
+pub(super) struct Ahead<'s, 't> {
+    told: &'s Told,
+    text: &'t [u8],
+    known: Option<Range<usize>>,
+    pattern: Option<Range<usize>>,
+}
+
+impl<'s, 't> Ahead<'s, 't> {
+    pub(super) fn new(told: &'s Told, text: &'t [u8]) -> Self {
+        Self { told, text, known: told.known(text, 0), pattern: told.pattern(text, 0) }
+    }
+
+    pub(super) fn next(&self) -> Option<(Range<usize>, Rule)> {
+        match (&self.known, &self.pattern) {
+            (Some(known), Some(pattern)) if pattern.start < known.start => {
+                Some((pattern.clone(), Rule::Pattern))
+            }
+            (Some(known), _) => Some((known.clone(), Rule::Known)),
+            (None, pattern) => pattern.clone().map(|pattern| (pattern, Rule::Pattern)),
+        }
+    }
+
+    /// What begins before this place is done with.
+    pub(super) fn pass(&mut self, at: usize) {
+        if self.known.as_ref().is_some_and(|known| known.start < at) {
+            self.known = self.told.known(self.text, at);
+        }
+        if self.pattern.as_ref().is_some_and(|pattern| pattern.start < at) {
+            self.pattern = self.told.pattern(self.text, at);
+        }
     }
 }
 
@@ -93,37 +169,78 @@ fn all<I: IntoIterator<Item = Vec<u8>>>(secrets: &[String], forms: fn(&str) -> I
     forms
 }
 
-/// A secret as it is, in a URL, in JSON, and in JSON inside JSON.
+/// A secret as it is, in a URL, in XML, in JSON as different writers write it, and in JSON inside JSON.
 fn in_texts(secret: &str) -> Vec<Vec<u8>> {
     let mut json = Vec::new();
     super::escapes::encode(secret.as_bytes(), &mut json);
     let mut twice = Vec::new();
     super::escapes::encode(&json, &mut twice);
-    let mut forms = vec![secret.as_bytes().to_vec(), json, twice];
+    let text = String::from_utf8_lossy(&json).into_owned();
+    let ascii = |text: &str, escaped: fn(char) -> bool, small: bool| {
+        let mut out = String::new();
+        for c in text.chars() {
+            match c {
+                c if escaped(c) => {
+                    for unit in c.encode_utf16(&mut [0; 2]) {
+                        out += &if small { format!("\\u{unit:04x}") } else { format!("\\u{unit:04X}") };
+                    }
+                }
+                c => out.push(c),
+            }
+        }
+        out.into_bytes()
+    };
+    let is_html: fn(char) -> bool = |c| "<>&'".contains(c);
+    let is_foreign: fn(char) -> bool = |c| !c.is_ascii();
+    let forms =
+        [is_html, is_foreign].into_iter().flat_map(|escaped| [true, false].map(|small| (escaped, small)));
+    let mut forms: Vec<_> = forms.map(|(escaped, small)| ascii(&text, escaped, small)).collect();
+    forms.extend([secret.as_bytes().to_vec(), text.replace('/', "\\/").into_bytes(), json, twice]);
+    forms.extend([
+        secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").into_bytes(),
+        secret
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+            .replace('"', "&quot;")
+            .into_bytes(),
+    ]);
     forms.extend(in_urls(secret));
     forms
 }
 
-/// Fewer characters of a secret tell nothing.
-const SHORTEST_HALF: usize = 3;
 /// What is shorter would be found by chance.
 const SHORTEST_FORM: usize = 6;
 
-fn in_urls(secret: &str) -> [Vec<u8>; 4] {
+/// What encoders leave as it is: all but what RFC 3986 calls unreserved; Python's `quote`; `encodeURIComponent`; paths
+/// of WHATWG's URLs; `encodeURI`.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const QUOTE: &AsciiSet = &UNRESERVED.remove(b'/');
+const COMPONENT: &AsciiSet = &UNRESERVED.remove(b'!').remove(b'*').remove(b'\'').remove(b'(').remove(b')');
+const PATH: &AsciiSet =
+    &COMPONENT.remove(b'$').remove(b'&').remove(b'+').remove(b',').remove(b';').remove(b'=');
+const PATHS: &AsciiSet = &PATH.remove(b':').remove(b'@').remove(b'/');
+const URI: &AsciiSet = &PATHS.remove(b'?').remove(b'#');
+
+fn in_urls(secret: &str) -> Vec<Vec<u8>> {
     let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-    let component: String = form.replace('+', "%20").replace('*', "%2A").replace("%7E", "~");
-    let small = |text: &str| {
-        let mut small = text.as_bytes().to_vec();
-        for at in 0..small.len() {
-            if small.get(at) == Some(&b'%')
-                && let Some(digits) = small.get_mut(at.saturating_add(1)..at.saturating_add(3))
-            {
-                digits.make_ascii_lowercase();
-            }
+    let sets = [UNRESERVED, QUOTE, COMPONENT, PATH, PATHS, URI];
+    let mut forms: Vec<String> = sets.map(|set| utf8_percent_encode(secret, set).to_string()).into();
+    forms.extend([form.replace('*', "%2A"), form]);
+    let small = forms.iter().map(|form| with_small_digits(form)).collect::<Vec<_>>();
+    forms.into_iter().map(String::into_bytes).chain(small).collect()
+}
+
+fn with_small_digits(form: &str) -> Vec<u8> {
+    let mut small = form.as_bytes().to_vec();
+    for at in 0..small.len() {
+        if small.get(at) == Some(&b'%')
+            && let Some(digits) = small.get_mut(at.saturating_add(1)..at.saturating_add(3))
+        {
+            digits.make_ascii_lowercase();
         }
-        small
-    };
-    [small(&form), small(&component), form.into_bytes(), component.into_bytes()]
+    }
+    small
 }
 
 /// The characters that the secret alone decides, in both alphabets, for each of the three places that it may

@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 7] = [
     &["report"],
     &["layer", "logs", "panics", "job", "upstream", "deliver", "alerts", "inbox"],
     &["config", "tunnel"],
-    &["init", "testing"],
+    &["init", "testing", "fuzzing"],
     &["lib", "bin"],
 ];
 /// The modules every record passes through; they refer to each other, so they count as one folder.

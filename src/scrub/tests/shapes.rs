@@ -164,3 +164,56 @@ fn depth_is_no_danger() {
         assert!(!String::from_utf8(item.unwrap()).unwrap().contains("\"x\""));
     }
 }
+
+#[test]
+fn half_a_known_secret_and_half_a_password_of_a_url_are_not_shown() {
+    let rules = Rules { secrets: vec!["correct horse battery".to_owned()], ..Rules::default() };
+    let told = Scrubber::new(&rules).unwrap();
+    let cut = |text: &str| told.show_body(Some("text/plain"), text.as_bytes(), true, &mut Found::default());
+    assert_eq!(cut("it was correct horse bat"), "it was [Filtered]");
+    assert_eq!(cut("it was correct%20horse%20"), "it was [Filtered]");
+    assert_eq!(cut("it was cor"), "it was [Filtered]", "the last word, as always");
+    assert_eq!(cut("postgres://app:pa&ss:wo"), "postgres://[Filtered]");
+    assert_eq!(cut("http://localhost:3000/a/b c"), "http://localhost:3000/a/b [Filtered]");
+}
+
+#[test]
+fn known_secrets_win_over_every_place_but_ids_and_times() {
+    let secrets = ["12345678", "a&b=c;d ef", "<x>/y\"z\\w", "/home/vault/key"].map(str::to_owned).to_vec();
+    let told = Scrubber::new(&Rules { secrets, ..Rules::default() }).unwrap();
+    let event = serde_json::json!({
+        "event_id": "12345678abcdef12345678abcdef1234", "timestamp": 12_345_678,
+        "request": {"query_string": "q=a&b=c;d ef&note=kept", "cookies": "a&b=c;d ef=1", "data": "<r>&lt;x&gt;/y\"z\\w</r>"},
+        "exception": {"values": [{"stacktrace": {"frames": [{"abs_path": "/home/vault/key/main.rs"}]}}]},
+        "extra": {"number": 12_345_678, "a&b=c;d ef": 1, "list": ["<x>/y\"z\\w"]},
+    });
+    let once = told.noted_item(&serde_json::to_vec(&event).unwrap()).unwrap();
+    let text = String::from_utf8(once.clone()).unwrap();
+    let shown: serde_json::Value = serde_json::from_slice(&once).unwrap();
+    for gone in ["a&b=c;d ef", "/y", "vault/key", "x>"] {
+        assert!(!text.contains(gone), "{gone} is in {text}");
+    }
+    assert_eq!((&shown["event_id"], &shown["timestamp"]), (&event["event_id"], &event["timestamp"]));
+    assert_eq!(shown["extra"]["number"], MASK);
+    assert!(text.contains("note=kept"), "{text}");
+    let body = told.show_body(Some("application/json"), b"{\"n\":12345678}", false, &mut Found::default());
+    assert_eq!(body, "{\"n\":\"[Filtered]\"}");
+}
+
+#[test]
+fn a_mask_is_no_place_for_a_pattern_and_what_overlaps_goes_as_a_whole() {
+    let rules = Rules {
+        secrets: vec!["correct horse battery".to_owned(), "Filtered".to_owned()],
+        patterns: vec!["[A-Z][a-z]+".to_owned(), r"\bab+\b".to_owned()],
+        ..Rules::default()
+    };
+    let told = Scrubber::new(&rules).unwrap();
+    for (text, expected) in [
+        ("password=correct horse battery now", "password=[Filtered] now"),
+        ("xabb abb Filtered", "xabb [Filtered] [Filtered]"),
+    ] {
+        let once = told.text(text).into_owned();
+        assert_eq!(once, expected);
+        assert_eq!(told.text(&once), once);
+    }
+}
