@@ -10,6 +10,7 @@ mod tap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use faultwire::config::Storm;
 use faultwire::sentry;
 use faultwire::{Config, Guard, Report, ReportLayer};
 use serde_json::{Value, json};
@@ -45,7 +46,7 @@ impl Reporting {
         let (rest, id) = project.dsn.rsplit_once('/').unwrap();
         let (key, host) = rest.split_once('@').unwrap();
         let tap = Tap::before(host.parse().unwrap());
-        let config = Config::new().environment("test").release("shop@1.2.3");
+        let config = Config::new().storm(Storm::Off).environment("test").release("shop@1.2.3");
         let guard = configure(config, format!("{key}@{}/{id}", tap.address)).init().unwrap();
         Self { guard, tap, project, _turn: turn }
     }
@@ -173,7 +174,7 @@ fn what_happens_while_the_server_is_stopped_and_started_again_is_stored_once() {
     // Without a tap: connections are refused, and they break in the middle.
     let project = Project::create();
     let _turn = turn();
-    let config = Config::new().dsn(&project.dsn).environment("test").backlog_rate(10_000);
+    let config = Config::new().storm(Storm::Off).dsn(&project.dsn).environment("test").backlog_rate(10_000);
     let guard = config.init().unwrap();
     let missing = ["price", "stock", "basket", "coupon", "address", "invoice"];
     let order = |n: usize| fail(format!("no {} for order {n}", missing[n % missing.len()]));
