@@ -7,7 +7,8 @@ use super::Report;
 use crate::record::{BoxError, Cause, Details};
 
 /// Any error: whatever becomes a [`BoxError`], which is every `std::error::Error` that can cross threads,
-/// `anyhow::Error`, `eyre::Report`, and texts. The error is boxed, nothing is read or formatted here.
+/// `anyhow::Error`, `eyre::Report`, and texts. The error is boxed. Its own text (512 bytes of it) is printed once,
+/// here or when the report is handed in, to recognise what repeats; the chain is read on our thread.
 impl<E: Into<BoxError> + 'static> From<E> for Report {
     #[track_caller]
     fn from(error: E) -> Self {

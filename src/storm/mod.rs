@@ -68,10 +68,11 @@ struct Limit {
     window: Duration,
 }
 
+const DEFAULT_WINDOW: Duration = Duration::from_secs(60);
 /// The process as a whole passes on so many times the limit in a window, and once more as many critical ones
 /// and panics: about what full tables would pass.
 const PROCESS: u32 = 1_000;
-const DEFAULT_WINDOW: Duration = Duration::from_secs(60);
+/// The keys are spread over so many tables, so that threads rarely wait for each other.
 const SHARDS: usize = 16;
 const WINDOWS_PER_SHARD: usize = 64;
 /// So many windows may have ended before our thread looks.
@@ -247,11 +248,12 @@ impl Control {
 
     /// A window ended before its time. Without an example it is counted with what the process had no room for.
     fn settle(&self, mut ended: Counted<Example>) {
-        self.next_end.store(0, Ordering::Relaxed);
         if ended.example.is_some() {
             let mut pending = lock(&self.pending);
             if pending.len() < MAX_PENDING {
                 pending.push(ended);
+                drop(pending);
+                self.look_at(Duration::ZERO);
                 return;
             }
         }

@@ -2,15 +2,16 @@
 
 #![expect(clippy::print_stderr, reason = "measured, for who asks with --nocapture")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use faultwire::Report;
+use faultwire::config::StackTraces;
 
 use super::{apart, limit, reporting, total};
 use crate::delivery::PATIENCE;
 use crate::fake::FakeServer;
 use crate::init::alone;
-use crate::support::exception;
+use crate::support::{exception, turn};
 
 /// The memory of this process that is resident, in bytes.
 fn resident() -> usize {
@@ -53,13 +54,38 @@ fn a_million_equal_errors_are_a_few_envelopes_and_no_memory() {
     });
 }
 
+/// A word for each number, in which nothing is replaced.
+fn word(number: u32) -> String {
+    number.to_string().bytes().map(|digit| char::from(digit.wrapping_add(b'a' - b'0'))).collect()
+}
+
+#[test]
+fn a_window_that_makes_room_for_others_says_what_it_counted() {
+    let _turn = turn();
+    let guard = faultwire::Config::new().storm(limit(2)).stack_traces(StackTraces::Off).init().unwrap();
+    for n in 0..10 {
+        Report::new(format!("order {n} is lost")).send();
+    }
+    // More than there is room for in any table.
+    for n in 0..1_900 {
+        Report::new(word(n)).send();
+    }
+    let began = Instant::now();
+    // Nobody flushes.
+    while guard.stats().summaries == 0 {
+        assert!(began.elapsed() < PATIENCE, "{:?}", guard.stats());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // These are many for an unoptimised build beside a million others.
+    assert!(guard.flush(6 * PATIENCE));
+    let stats = guard.stats();
+    assert_eq!((stats.suppressed, stats.summaries, stats.logged), (8, 1, 2 + 1_900 + 1));
+}
+
 #[test]
 fn the_process_as_a_whole_has_a_limit_and_says_how_much_was_over_it() {
     const DISTINCT: u32 = 1_500;
     let reporting = reporting(1);
-    // Words that nothing is replaced in.
-    let word =
-        |n: u32| (0..4).map(|place| char::from(b'a' + (n >> (4 * place) & 15) as u8)).collect::<String>();
     for n in 0..DISTINCT {
         Report::new(word(n)).send();
     }
