@@ -88,7 +88,7 @@ fn kill_after(mut child: Child, lines: usize) -> Vec<(String, u64)> {
 /// Says of each event when it is on disk, as fast as that goes.
 fn report_until_killed(task: &str) {
     let (dsn, dir) = task.split_once(' ').unwrap();
-    let guard = faultwire::Config::new().dsn(dsn).spool_dir(dir).init().unwrap();
+    let guard = super::quiet().dsn(dsn).spool_dir(dir).init().unwrap();
     for n in 1.. {
         let started = Instant::now();
         let id = fail(format!("event {n}"));

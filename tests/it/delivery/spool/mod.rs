@@ -10,6 +10,7 @@ mod trouble;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use faultwire::config::{StackTraces, Storm};
 use faultwire::{Config, Guard, SpoolStats};
 
 use crate::fake::FakeServer;
@@ -48,7 +49,7 @@ impl Dir {
     }
 
     fn config(&self, dsn: &str) -> Config {
-        Config::new().dsn(dsn).spool_dir(&self.0)
+        quiet().dsn(dsn).spool_dir(&self.0)
     }
 
     /// Some events that were captured while their server was away.
@@ -78,4 +79,9 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 /// The spool of the only destination.
 fn spool(guard: &Guard) -> SpoolStats {
     guard.stats().destinations[0].spool.unwrap()
+}
+
+/// Every event is one of its own, and none waits for a stack.
+fn quiet() -> Config {
+    Config::new().storm(Storm::Off).stack_traces(StackTraces::Off)
 }

@@ -12,7 +12,7 @@ fn a_directory_that_cannot_be_used_is_no_error() {
     let (_turn, dir, server) = (turn(), Dir::new(), FakeServer::start());
     let file = dir.0.join("file");
     std::fs::write(&file, "in the way").unwrap();
-    let guard = faultwire::Config::new().dsn(server.dsn()).spool_dir(&file).init().unwrap();
+    let guard = super::quiet().dsn(server.dsn()).spool_dir(&file).init().unwrap();
     for n in 0..10 {
         fail(format!("event {n}"));
     }
@@ -48,7 +48,7 @@ fn a_full_disk_is_said_once_and_what_is_on_it_is_counted() {
         let (dsn, dir) = task.split_once(' ').unwrap();
         let log = tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stdout);
         tracing::subscriber::set_global_default(log.finish()).unwrap();
-        let guard = faultwire::Config::new().dsn(dsn).spool_dir(dir).init().unwrap();
+        let guard = super::quiet().dsn(dsn).spool_dir(dir).init().unwrap();
         for n in 0..5 {
             Report::new(format!("small {n}")).send();
             Report::new(format!("large {n}")).data("noise", &noise()).send();
