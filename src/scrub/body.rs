@@ -4,7 +4,7 @@ use super::found::Found;
 use super::multipart;
 use super::spans::looks_like_json;
 use super::xml::is_xml;
-use super::{MASK, Scrubber, into_text};
+use super::{MASK, Scrubber};
 
 /// What a content type says about the form of a body.
 enum Form<'a> {
@@ -84,10 +84,13 @@ impl Scrubber {
             Form::Json => self.json(whole, found),
             Form::Text | Form::Unsaid => self.any(whole, found),
         };
-        let mut shown = into_text(scrubbed.unwrap_or_else(|| whole.to_vec()));
+        let mut shown = scrubbed.map_or_else(
+            || String::from_utf8_lossy(whole).into_owned(),
+            |scrubbed| String::from_utf8_lossy(&scrubbed).into_owned(),
+        );
         // What was told wins over every form.
         if let Some(forgotten) = self.told.forgotten(shown.as_bytes(), is_json, found) {
-            shown = into_text(forgotten);
+            shown = String::from_utf8_lossy(&forgotten).into_owned();
         }
         if whole.len() < body.len() && !shown.ends_with(MASK) {
             shown.push_str(MASK);
@@ -128,12 +131,7 @@ fn short(content_type: Option<&str>) -> String {
 
 /// Texts have no control characters but for white space; UTF-16 is full of zeros.
 fn is_binary(body: &[u8]) -> bool {
-    // No early end inside of a block, so that the compiler makes it a comparison of many bytes at once.
-    let controls = |block: &[u8]| {
-        let control = |byte: u8| byte < 9 || (byte > 13 && byte < 32 && byte != 27);
-        block.iter().fold(false, |found, byte| found | control(*byte))
-    };
-    body.chunks(1024).any(controls)
+    body.iter().any(|byte| matches!(byte, 0..=8 | 14..=26 | 28..=31))
 }
 
 /// Tokens that are longer are recognised without their end.

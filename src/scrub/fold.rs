@@ -51,40 +51,32 @@ impl Folded<'_> {
     }
 
     fn ascii(&mut self, name: &[u8]) {
-        let (mut written, mut last) = (0_usize, Letter::Other);
+        let mut last = b'_';
         for (at, &byte) in name.iter().enumerate() {
-            let letter = Letter::of(byte);
-            let begins_word = match (letter, last) {
-                (Letter::Other, _) => {
+            let next_is_small =
+                || name.get(at.saturating_add(1)).is_some_and(|next| next.is_ascii_lowercase());
+            let new_word = match byte {
+                b'a'..=b'z' => last.is_ascii_digit(),
+                b'0'..=b'9' => last.is_ascii_alphabetic(),
+                b'A'..=b'Z' => {
+                    last.is_ascii_digit()
+                        || (self.split
+                            && (last.is_ascii_lowercase() || (last.is_ascii_uppercase() && next_is_small())))
+                }
+                _ => {
                     self.separated = true;
-                    last = Letter::Other;
+                    self.end_word();
+                    last = b'_';
                     continue;
                 }
-                (_, Letter::Other) => written > 0,
-                (Letter::Small, Letter::Digit) | (Letter::Digit, Letter::Small | Letter::Capital) => true,
-                (Letter::Capital, Letter::Digit) => true,
-                (Letter::Capital, Letter::Small) => {
-                    self.humps |= self.split;
-                    self.split
-                }
-                (Letter::Capital, Letter::Capital) => {
-                    let hump = self.split && name.get(at.wrapping_add(1)).is_some_and(u8::is_ascii_lowercase);
-                    self.humps |= hump;
-                    hump
-                }
-                _ => false,
             };
-            if begins_word && let Some(slot) = self.buffer.get_mut(written) {
-                *slot = b'_';
-                written = written.wrapping_add(1);
+            if new_word {
+                self.humps |= byte.is_ascii_uppercase() && !last.is_ascii_digit();
+                self.end_word();
             }
-            if let Some(slot) = self.buffer.get_mut(written) {
-                *slot = byte.to_ascii_lowercase();
-                written = written.wrapping_add(1);
-            }
-            last = letter;
+            self.push(byte.to_ascii_lowercase());
+            last = byte;
         }
-        self.length = written;
     }
 
     fn unicode(&mut self, name: &str) {
@@ -128,25 +120,6 @@ impl Folded<'_> {
         if let Some(slot) = self.buffer.get_mut(self.length) {
             *slot = byte;
             self.length = self.length.saturating_add(1);
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Letter {
-    Small,
-    Capital,
-    Digit,
-    Other,
-}
-
-impl Letter {
-    fn of(byte: u8) -> Self {
-        match byte {
-            b'a'..=b'z' => Self::Small,
-            b'A'..=b'Z' => Self::Capital,
-            b'0'..=b'9' => Self::Digit,
-            _ => Self::Other,
         }
     }
 }

@@ -5,12 +5,13 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
+
 use super::found::{Edits, Found, Rule};
 use super::keys::Meaning;
 use super::numbers::{Number, number};
 use super::places::{Nowhere, Places, Treat};
-use super::seen::SeenKeys;
-use super::spans::{end_of_string, end_of_value, is_id, is_name, looks_like_json, skip_spaces};
+use super::spans::{end_of_string, end_of_value, is_id, is_name, is_value, looks_like_json, skip_spaces};
 use super::xml::is_xml;
 use super::{Scrubber, escapes};
 
@@ -35,8 +36,7 @@ impl Scrubber {
     ) -> Option<Vec<u8>> {
         let before = found.clone();
         let mut edits = Edits::new(input, found);
-        let seen = SeenKeys::default();
-        let mut scanner = Scanner { scrubber: self, input, level, seen, named: false, first_of_pair: false };
+        let mut scanner = Scanner { scrubber: self, input, level, named: false, first_of_pair: false };
         if let Ok(()) = scanner.document(&mut edits, places) {
             return edits.finish();
         }
@@ -49,7 +49,6 @@ struct Scanner<'s, 'a> {
     scrubber: &'s Scrubber,
     input: &'a [u8],
     level: u8,
-    seen: SeenKeys,
     /// `"name": "password"` was read: its `"value"` is a secret.
     named: bool,
     /// `[[` was read: what comes first in a pair is a name.
@@ -59,19 +58,19 @@ struct Scanner<'s, 'a> {
 impl<'a> Scanner<'_, 'a> {
     fn document<P: Places<'a>>(&mut self, edits: &mut Edits<'_, '_>, places: &mut P) -> Result<(), NotJson> {
         let mut at = 0;
+        while let Some(quote) = memchr(b'"', self.rest(at)) {
+            let quote = at.saturating_add(quote);
+            let next = self.structure(at..quote, edits, places)?;
+            at = if next == quote { self.string(quote, edits, places) } else { next };
+        }
         while at < self.input.len() {
-            // What stands before most strings.
-            if let Some([b',', b'"', ..]) = self.input.get(at..) {
-                places.comma();
-                at = at.wrapping_add(1);
-            } else {
-                at = self.structure(at, edits, places)?;
-            }
-            if self.input.get(at) == Some(&b'"') {
-                at = self.string(at, edits, places);
-            }
+            at = self.structure(at..self.input.len(), edits, places)?;
         }
         Ok(())
+    }
+
+    fn rest(&self, at: usize) -> &'a [u8] {
+        self.input.get(at..).unwrap_or_default()
     }
 
     fn part(&self, span: &Range<usize>) -> &'a [u8] {
@@ -81,7 +80,7 @@ impl<'a> Scanner<'_, 'a> {
     /// A value, or a key with its value if that is masked as a whole. Returns where to go on.
     fn string<P: Places<'a>>(&mut self, quote: usize, edits: &mut Edits<'_, '_>, places: &mut P) -> usize {
         let start = quote.saturating_add(1);
-        let (end, escaped) = end_of_string(self.input, start);
+        let end = end_of_string(self.input, start);
         let behind = skip_spaces(self.input, end.saturating_add(1));
         if self.input.get(behind) == Some(&b':') {
             let value = skip_spaces(self.input, behind.saturating_add(1));
@@ -96,7 +95,7 @@ impl<'a> Scanner<'_, 'a> {
             self.mask(value..end, Rule::Key, edits, places);
             return end;
         }
-        self.value(start..end, escaped, edits, places);
+        self.value(start..end, edits, places);
         end.saturating_add(1)
     }
 
@@ -108,7 +107,6 @@ impl<'a> Scanner<'_, 'a> {
         places: &mut P,
     ) -> usize {
         let name = self.part(&key);
-        let seen = self.seen.look_up(self.scrubber, self.input, &key);
         let rule = match places.key(name) {
             Treat::Mask(rule) => Some(rule),
             Treat::Id => {
@@ -118,21 +116,22 @@ impl<'a> Scanner<'_, 'a> {
                 }
                 None
             }
-            Treat::ByKey => match seen.meaning {
+            Treat::ByKey => match self.scrubber.keys.json_meaning(name) {
                 Meaning::Secret => Some(Rule::Key),
                 Meaning::Personal => Some(Rule::Personal),
-                _ if seen.is_value && (self.named || self.named_behind(value)) => Some(Rule::Key),
+                _ if is_value(name) && (self.named || self.named_behind(value)) => Some(Rule::Key),
                 Meaning::Harmless | Meaning::InQuery => None,
             },
             _ => None,
         };
-        if seen.holds_secret {
+        // A key may itself be what it should not: in a map by e-mail address or token.
+        if key.len() >= SHORTEST_SECRET {
             self.scrubber.without_pairs(edits, &key);
         }
         let Some(rule) = rule else {
-            if seen.is_name && self.input.get(value) == Some(&b'"') {
+            if is_name(self.part(&key)) && self.input.get(value) == Some(&b'"') {
                 let start = value.saturating_add(1);
-                self.named = self.is_secret(&(start..end_of_string(self.input, start).0));
+                self.named = self.is_secret(&(start..end_of_string(self.input, start)));
             }
             return value;
         };
@@ -154,7 +153,7 @@ impl<'a> Scanner<'_, 'a> {
         let next_string = |at: usize| {
             let quote = skip_spaces(self.input, at);
             let start = quote.saturating_add(1);
-            (self.input.get(quote) == Some(&b'"')).then(|| start..end_of_string(self.input, start).0)
+            (self.input.get(quote) == Some(&b'"')).then(|| start..end_of_string(self.input, start))
         };
         let Some(key) = next_string(behind.saturating_add(1)) else { return false };
         let colon = skip_spaces(self.input, key.end.saturating_add(1));
@@ -194,16 +193,11 @@ impl<'a> Scanner<'_, 'a> {
     }
 
     /// A string that is no key.
-    fn value<P: Places<'a>>(
-        &self,
-        value: Range<usize>,
-        escaped: bool,
-        edits: &mut Edits<'_, '_>,
-        places: &mut P,
-    ) {
+    fn value<P: Places<'a>>(&self, value: Range<usize>, edits: &mut Edits<'_, '_>, places: &mut P) {
         let treat = places.value();
         let before = edits.found().total();
-        if !escaped && matches!(treat, Treat::ByKey | Treat::Text) && !is_xml(self.part(&value)) {
+        let text = self.part(&value);
+        if memchr(b'\\', text).is_none() && matches!(treat, Treat::ByKey | Treat::Text) && !is_xml(text) {
             self.scrubber.scan(edits, &value);
         } else {
             self.rewritten(value, treat, edits);
@@ -238,69 +232,61 @@ impl<'a> Scanner<'_, 'a> {
         }
     }
 
-    /// What stands between strings: brackets, commas, numbers and literals. Returns where the next string begins,
-    /// or where to go on.
+    /// What stands between strings: brackets, commas, numbers and literals. Returns where to go on.
     fn structure<P: Places<'a>>(
         &mut self,
-        from: usize,
+        span: Range<usize>,
         edits: &mut Edits<'_, '_>,
         places: &mut P,
     ) -> Result<usize, NotJson> {
-        let (mut digits, mut opened, mut at) = (0_usize, false, from);
-        while let Some(byte) = self.input.get(at) {
+        let text = self.part(&span);
+        let mut digits = 0_usize;
+        for (at, byte) in text.iter().enumerate() {
             match byte {
-                b'"' => break,
+                b'0'..=b'9' => digits = digits.wrapping_add(1),
                 b',' => places.comma(),
                 b':' | b' ' | b'\n' | b'\r' | b'\t' | b'.' | b'+' | b'-' => {}
-                b'0'..=b'9' => digits = digits.wrapping_add(1),
                 b'{' | b'}' | b'[' | b']' => {
                     self.named = false;
-                    opened = *byte == b'[';
                     if !places.bracket(*byte) {
-                        let end = end_of_value(self.input, at);
-                        edits.mask_value(at..end, Rule::Unreadable);
+                        let start = span.start.saturating_add(at);
+                        let end = end_of_value(self.input, start);
+                        edits.mask_value(start..end, Rule::Unreadable);
                         return Ok(end);
                     }
                 }
                 // The letters of true, false, null and 1e9.
                 b't' | b'r' | b'u' | b'e' | b'E' | b'f' | b'a' | b'l' | b's' | b'n' => {}
                 // The mark of a byte order, which some send first.
-                0xef | 0xbb | 0xbf if at < 3 => {}
+                0xef | 0xbb | 0xbf if span.start == 0 && at < 3 => {}
                 _ => return Err(NotJson),
             }
-            at = at.wrapping_add(1);
         }
-        if opened {
-            self.first_of_pair = begins_pair(self.part(&(from..at)));
+        self.first_of_pair = begins_pair(text);
+        if digits >= FEWEST_DIGITS {
+            self.numbers(span.clone(), edits, places);
         }
-        if digits >= FEWEST_DIGITS || (digits >= SHORTEST_SECRET && self.scrubber.told.knows()) {
-            self.numbers(&(from..at), edits, places);
-        }
-        Ok(at)
+        Ok(span.end)
     }
 
-    /// Numbers outside of strings that are cards', or known.
-    fn numbers<P: Places<'a>>(&self, span: &Range<usize>, edits: &mut Edits<'_, '_>, places: &mut P) {
-        let text = self.part(span);
+    /// Numbers that are cards', outside of strings.
+    fn numbers<P: Places<'a>>(&self, span: Range<usize>, edits: &mut Edits<'_, '_>, places: &mut P) {
+        let text = self.part(&span);
         let mut at = 0;
         while let Some(digit) = text.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
-            let start = at.saturating_add(digit);
-            let length = text.iter().skip(start).take_while(|byte| b"0123456789.eE+-".contains(byte)).count();
-            at = start.saturating_add(length);
-            let below_zero = text.get(..start).is_some_and(|before| before.ends_with(b"-"));
-            let rule = match number(text, start) {
-                // A number below zero is no card.
-                Number::Secret(_, rule) if !below_zero => Some(rule),
-                _ => {
-                    let known = text.get(start..at).and_then(|number| self.scrubber.told.known(number, 0));
-                    known.map(|_| Rule::Known)
+            at = match number(text, at.saturating_add(digit)) {
+                Number::Harmless(next) => next,
+                // A number below zero is no card, and its sign would be left.
+                Number::Secret(number, _) if text.get(..number.start).is_some_and(|t| t.ends_with(b"-")) => {
+                    number.end
+                }
+                Number::Secret(number, rule) => {
+                    let start = span.start.saturating_add(number.start);
+                    edits.mask_value(start..span.start.saturating_add(number.end), rule);
+                    places.masked(rule);
+                    number.end
                 }
             };
-            let start = start.saturating_sub(usize::from(below_zero));
-            if let Some(rule) = rule {
-                edits.mask_value(span.start.saturating_add(start)..span.start.saturating_add(at), rule);
-                places.masked(rule);
-            }
         }
     }
 }

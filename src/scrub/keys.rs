@@ -22,8 +22,6 @@ pub(super) enum Meaning {
 #[derive(Clone)]
 pub(super) struct Keys {
     names: HashMap<Box<[u8]>, u8, BuildHasherDefault<Fnv>>,
-    /// The lengths of the names by their first byte: most words are in no list, and this says so sooner.
-    lengths: Box<[u32; 256]>,
 }
 
 /// Bits of a word or phrase.
@@ -52,7 +50,7 @@ const LONGEST_PHRASE: usize = 3;
 
 impl Keys {
     pub(super) fn new(personal: bool) -> Self {
-        let mut keys = Self { names: HashMap::default(), lengths: Box::new([0; 256]) };
+        let mut keys = Self { names: HashMap::default() };
         let mut add_all = |names: &[&str], bits| names.iter().for_each(|name| keys.mark(name, bits));
         add_all(secrets::WORDS, SECRET);
         add_all(secrets::PHRASES, SECRET);
@@ -148,52 +146,26 @@ impl Keys {
     }
 
     fn bits(&self, name: &[u8]) -> u8 {
-        let lengths = name.first().and_then(|first| self.lengths.get(usize::from(*first)));
-        match lengths {
-            Some(lengths) if lengths & bit(name.len()) != 0 => {
-                self.names.get(name).copied().unwrap_or_default()
-            }
-            _ => 0,
-        }
+        self.names.get(name).copied().unwrap_or_default()
     }
 
     fn mark(&mut self, name: &str, bits: u8) {
         let folded: Box<[u8]> = Folded::of(name.as_bytes(), |folded| folded.text().into());
         if let Some(at) = folded.iter().rposition(|byte| *byte == b'_') {
             let last = folded.get(at.saturating_add(1)..).unwrap_or_default();
-            self.mark_folded(last.into(), LAST);
+            *self.names.entry(last.into()).or_default() |= LAST;
         }
-        self.mark_folded(folded, bits);
-    }
-
-    fn mark_folded(&mut self, name: Box<[u8]>, bits: u8) {
-        let Some(first) = name.first() else { return };
-        if let Some(lengths) = self.lengths.get_mut(usize::from(*first)) {
-            *lengths |= bit(name.len());
+        if !folded.is_empty() {
+            *self.names.entry(folded).or_default() |= bits;
         }
-        *self.names.entry(name).or_default() |= bits;
     }
-}
-
-/// The bit of a length; all long ones share the last.
-fn bit(length: usize) -> u32 {
-    1_u32.wrapping_shl(u32::try_from(length.min(31)).unwrap_or(31))
 }
 
 /// `newpassword` has no end of a word to split at.
 fn holds_stem(word: &[u8]) -> bool {
-    if word.len() < 6 {
-        return false;
-    }
-    let begins = |at: usize| {
-        let rest = word.get(at..).unwrap_or_default();
-        secrets::STEMS.iter().any(|stem| rest.starts_with(stem.as_bytes()))
-    };
-    word.iter().enumerate().any(|(at, byte)| STEM_STARTS.contains(byte) && begins(at))
+    let holds = |stem: &&str| word.windows(stem.len()).any(|part| part == stem.as_bytes());
+    word.len() > 5 && secrets::STEMS.iter().any(holds)
 }
-
-/// The first letters of the stems.
-const STEM_STARTS: &[u8] = b"pastc";
 
 /// FNV-1a: the names are short, and nobody gains by making two of them collide.
 #[derive(Clone, Copy)]

@@ -27,7 +27,6 @@ mod pairs;
 mod places;
 mod rows;
 mod secrets;
-mod seen;
 mod sensitive;
 mod spans;
 mod text;

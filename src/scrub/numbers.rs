@@ -31,17 +31,7 @@ pub(super) fn number(text: &[u8], at: usize) -> Number {
     if next.is_ascii_alphabetic() || next == b'_' {
         return Number::Harmless(end_of_word(text, digits));
     }
-    let count = digits.wrapping_sub(at);
-    // Most numbers are neither long enough nor go on in groups.
-    let grouped = count > 2
-        && matches!(next, b' ' | b'-')
-        && text
-            .get(digits.wrapping_add(1)..digits.wrapping_add(3))
-            .is_some_and(|group| group.iter().all(u8::is_ascii_digit));
-    if count < 13 && !grouped {
-        return Number::Harmless(digits);
-    }
-    if count == 3
+    if digits.wrapping_sub(at) == 3
         && next == b'-'
         && let Some(span) = ssn(text, at)
     {
@@ -101,7 +91,7 @@ fn card(text: &[u8], at: usize) -> Option<Range<usize>> {
         || (after == b'.' && text.get(end.saturating_add(1)).is_some_and(u8::is_ascii_digit))
         || (separator == Some(b'.') && group != 4);
     let digits = digits.get(..count)?;
-    (!goes_on && count > 12 && is_card(digits)).then_some(at..end)
+    (!goes_on && is_card(digits)).then_some(at..end)
 }
 
 /// How long what separates groups of digits is: a space, also one that does not break, a hyphen, a dot.

@@ -11,9 +11,6 @@ use super::values::{LONGEST_NAME, Value, count_back, is_name};
 /// The value behind the `=` or `:` at `at`, if its name is a secret's.
 pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>, Rule)> {
     let name = Name::before(text, at)?;
-    if !has_word(name.text(text)) {
-        return None;
-    }
     let meaning = match name.meaning(keys, text) {
         Meaning::Harmless if is_named(keys, text, name.text(text), at) => Meaning::Secret,
         Meaning::Harmless => return None,
@@ -49,12 +46,6 @@ pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>,
     };
     let shown = text.get(span.clone())?;
     (!shown.is_empty() && !says_nothing(shown)).then_some((span, rule))
-}
-
-/// The hours of a time are no name.
-fn has_word(name: &[u8]) -> bool {
-    let letter = |byte: u8| byte.is_ascii_alphabetic() || byte >= 0x80;
-    name.windows(2).any(|pair| pair.iter().all(|byte| letter(*byte)))
 }
 
 /// What is true of anything, or nothing at all.

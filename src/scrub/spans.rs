@@ -9,7 +9,7 @@ pub(super) fn looks_like_json(text: &[u8]) -> bool {
 
 /// Whether `{"..": "password", "value": ".."}` names its value by this key.
 pub(super) fn is_name(key: &[u8]) -> bool {
-    let keys: [&[u8]; 5] = [b"name", b"key", b"field", b"param", b"header"];
+    let keys: [&[u8]; 6] = [b"name", b"key", b"field", b"param", b"header", b"id"];
     keys.iter().any(|name| key.eq_ignore_ascii_case(name))
 }
 
@@ -25,59 +25,19 @@ pub(super) fn is_id(value: &[u8]) -> bool {
     inner.len() <= 40 && inner.iter().all(|byte| byte.is_ascii_hexdigit() || b"-:.xTZ+".contains(byte))
 }
 
-/// The closing quote of the string that begins here, or the end of the input; and whether there are escapes.
-#[inline]
-pub(super) fn end_of_string(input: &[u8], start: usize) -> (usize, bool) {
-    match special(input.get(start..).unwrap_or_default()) {
-        None => (input.len(), false),
-        Some(at) => {
-            let at = start.saturating_add(at);
-            if input.get(at) == Some(&b'"') { (at, false) } else { (end_of_escaped(input, at), true) }
-        }
-    }
-}
-
-/// Most strings end before this, and are searched for less than what a search in larger blocks takes to begin.
-const SHORT: usize = 32;
-
-/// The first quote or backslash.
-#[inline]
-fn special(text: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while at < SHORT {
-        let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) else { break };
-        let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES);
-        if found != 0 {
-            return Some(at.wrapping_add((found.trailing_zeros() / 8) as usize));
-        }
-        at = at.wrapping_add(8);
-    }
-    memchr2(b'"', b'\\', text.get(at..)?).map(|found| at.wrapping_add(found))
-}
-
-const EACH: u64 = u64::from_ne_bytes([1; 8]);
-const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
-const BACKSLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
-
-/// Marks the lowest byte that is zero, and maybe higher ones.
-const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(EACH) & !word & (EACH << 7)
-}
-
-fn end_of_escaped(input: &[u8], mut at: usize) -> usize {
-    loop {
-        while input.get(at) == Some(&b'\\') {
-            at = at.saturating_add(2);
-        }
-        match memchr2(b'"', b'\\', input.get(at..).unwrap_or_default()) {
-            None => return input.len(),
-            Some(found) => at = at.saturating_add(found),
-        }
+/// The closing quote of the string that begins here, or the end of the input.
+pub(super) fn end_of_string(input: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while let Some(found) = memchr2(b'"', b'\\', input.get(at..).unwrap_or_default()) {
+        at = at.saturating_add(found);
         if input.get(at) == Some(&b'"') {
             return at;
         }
+        while input.get(at) == Some(&b'\\') {
+            at = at.saturating_add(2);
+        }
     }
+    input.len()
 }
 
 pub(super) fn skip_spaces(input: &[u8], at: usize) -> usize {
@@ -93,7 +53,7 @@ pub(super) fn end_of_value(input: &[u8], start: usize) -> usize {
     while let Some(&byte) = input.get(at) {
         match byte {
             b'"' => {
-                at = end_of_string(input, at.saturating_add(1)).0.saturating_add(1).min(input.len());
+                at = end_of_string(input, at.saturating_add(1)).saturating_add(1).min(input.len());
                 if depth == 0 {
                     return at;
                 }

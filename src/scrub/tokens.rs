@@ -6,16 +6,11 @@ use super::MASK;
 use super::secrets::{Alphabet, TOKENS};
 
 /// For each first letter of a prefix, which lengths its first word may have.
-const FIRST_WORDS: [u16; 256] = first_words().0;
-/// What these words end in.
-const LAST_LETTERS: [bool; 256] = first_words().1;
+const FIRST_WORDS: [u16; 256] = first_words();
 
 /// A service's token whose prefix has its first separator, or its end, at `at`.
 pub(super) fn service_token(text: &[u8], at: usize) -> Option<Range<usize>> {
     let head = text.get(..at)?;
-    if !*LAST_LETTERS.get(usize::from(*head.last()?))? {
-        return None;
-    }
     let word = head.iter().rev().take(18).take_while(|byte| byte.is_ascii_alphanumeric()).count();
     let start = at.checked_sub(word)?;
     let start = start.saturating_add(rest_of_escape(text, start));
@@ -125,8 +120,8 @@ fn is_in(byte: u8, alphabet: Alphabet) -> bool {
 }
 
 #[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
-const fn first_words() -> ([u16; 256], [bool; 256]) {
-    let (mut lengths, mut last) = ([0; 256], [false; 256]);
+const fn first_words() -> [u16; 256] {
+    let mut table = [0; 256];
     let mut entry = 0;
     while entry < TOKENS.len() {
         let prefix = TOKENS[entry].0.as_bytes();
@@ -134,9 +129,8 @@ const fn first_words() -> ([u16; 256], [bool; 256]) {
         while length < prefix.len() && prefix[length].is_ascii_alphanumeric() {
             length += 1;
         }
-        lengths[prefix[0] as usize] |= 1 << length;
-        last[prefix[length - 1] as usize] = true;
+        table[prefix[0] as usize] |= 1 << length;
         entry += 1;
     }
-    (lengths, last)
+    table
 }

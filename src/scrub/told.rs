@@ -39,11 +39,6 @@ impl Told {
         })
     }
 
-    /// Whether it was told anything.
-    pub(super) fn knows(&self) -> bool {
-        self.known.is_some() || self.pattern.is_some()
-    }
-
     /// The first known secret at or behind this place. In base64, what was encoded with it goes too.
     pub(super) fn known(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
         let known = self.known.as_ref()?;
