@@ -4,6 +4,7 @@
 mod canary;
 mod laws;
 mod leaks;
+mod matrix;
 #[path = "../../../src/scrub/tests/plant.rs"]
 mod plant;
 #[path = "../../../src/scrub/tests/spell.rs"]
