@@ -2,6 +2,7 @@
 
 #[path = "../../../src/scrub/tests/canary.rs"]
 mod canary;
+mod exits;
 mod laws;
 mod leaks;
 mod matrix;

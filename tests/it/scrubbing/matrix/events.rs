@@ -40,7 +40,7 @@ const JWT: Canary = Canary {
 const AWS: Canary = Canary { value: concat!("AKIA", "IOSFODNN7EXAMPLE"), marks: &["IOSFODNN7"] };
 
 /// Messages in which a secret shows itself.
-const MESSAGES: [(&str, Canary); 8] = [
+pub(in crate::scrubbing) const MESSAGES: [(&str, Canary); 8] = [
     ("login failed: password={}, user 7", WORD),
     ("401 for Bearer {} at the gateway", TOKEN),
     ("cannot connect to postgres://u:{}@db/x", WORD),
@@ -294,9 +294,11 @@ fn spoilt(mut event: Event<'static>) -> Option<Event<'static>> {
     Some(event)
 }
 
+type Encode = fn(&str) -> String;
+
 /// Each secret of the environment, in each encoding, where nothing else tells that it is one.
 fn known() -> Vec<Cell> {
-    let encodings: [(&str, fn(&str) -> String); 10] = [
+    let encodings: [(&str, Encode); 10] = [
         ("as it is", str::to_owned),
         ("url-encoded", |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()),
         ("as in a form", |text| url::form_urlencoded::byte_serialize(text.as_bytes()).collect()),
@@ -348,6 +350,8 @@ fn told() -> Vec<Cell> {
     ]
 }
 
+type SayIn = fn(String);
+
 /// Texts that are longer than what is kept of them, so that the end falls into the secret.
 fn cut() -> Vec<Cell> {
     let mut cells = Vec::new();
@@ -358,7 +362,7 @@ fn cut() -> Vec<Cell> {
             let fill = limit - "postgres://app:".len() - back - KEPT.len() - 1;
             let text =
                 format!("{KEPT} {}{url}", "x ".repeat(fill / 2) + if fill % 2 == 1 { "y" } else { "" });
-            let places: [(&str, fn(String)); 5] = [
+            let places: [(&str, SayIn); 5] = [
                 ("message", |text| sent(Report::new(text).send())),
                 ("tag", |text| sent(Report::new(KEPT).tag("long", text).send())),
                 ("data", |text| sent(Report::new(KEPT).data("long", &text).send())),

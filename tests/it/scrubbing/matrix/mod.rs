@@ -2,6 +2,7 @@
 //!
 //! Each cell is one event with a secret and with something harmless next to it. What the fake server received is
 //! searched: every byte, in every encoding. `cargo test --test it scrubbing::matrix -- --nocapture` prints the table.
+#![expect(clippy::arithmetic_side_effects, reason = "numbers of cells and lengths of texts are small")]
 
 mod bodies;
 mod events;
@@ -12,6 +13,7 @@ use std::sync::LazyLock;
 
 use faultwire::Config;
 
+pub(super) use self::events::MESSAGES;
 use super::DEFAULT;
 use super::canary::Canary;
 use super::plant::KEPT;
