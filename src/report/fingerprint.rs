@@ -4,12 +4,19 @@
 //! them badly when ids are in it. So the fingerprint is ours: kind, type without generics, message without
 //! what varies, and the source file without line and column.
 
-use crate::record::{Kind, Place, normalise, without_generics};
+use crate::record::{Kind, Place, normalise, truncated, without_generics};
+use crate::scrub::scrub_text;
+
+/// At most this many bytes of a message.
+const MAX_MESSAGE: usize = 1024;
 
 /// The fingerprint of an error.
 pub(crate) fn of_error(kind: Kind, type_name: &str, message: &str, place: Option<&Place>) -> Vec<String> {
+    // Of half a secret, or of one whose digits are gone, nobody sees that it is one.
+    let scrubbed = scrub_text(message);
     let mut normal = String::with_capacity(message.len());
-    normalise(message, |piece| normal.push_str(piece));
+    normalise(scrubbed.as_deref().unwrap_or(message), |piece| normal.push_str(piece));
+    normal.truncate(truncated(&normal, MAX_MESSAGE).len());
     let mut parts = vec![kind.as_str().to_owned(), without_generics(type_name).to_owned(), normal];
     parts.extend(place.map(|place| portable_file(&place.file)));
     parts

@@ -126,7 +126,7 @@ impl<'a> Scanner<'_, 'a> {
         };
         // A key may itself be what it should not: in a map by e-mail address or token.
         if key.len() >= SHORTEST_SECRET {
-            self.scrubber.without_pairs(edits, &key);
+            self.scrubber.scan(edits, &key);
         }
         let Some(rule) = rule else {
             if is_name(self.part(&key)) && self.input.get(value) == Some(&b'"') {

@@ -33,22 +33,10 @@ enum Class {
 
 const CLASSES: [Class; 256] = classes();
 
-/// Which secrets are looked for.
-#[derive(Clone, Copy)]
-struct Kinds {
-    pairs: bool,
-    personal: bool,
-}
-
 impl Scrubber {
     /// Masks what is secret in this part of the input.
     pub(super) fn scan(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>) {
-        self.kinds(edits, span, Kinds { pairs: true, personal: self.personal });
-    }
-
-    /// The same for a text that is a name or a key itself.
-    pub(super) fn without_pairs(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>) {
-        self.kinds(edits, span, Kinds { pairs: false, personal: self.personal });
+        self.look(edits, span, self.personal);
     }
 
     /// A text of no known form.
@@ -64,7 +52,7 @@ impl Scrubber {
     /// What the application gave as personal data stays; it is no place for secrets.
     pub(super) fn said_by_application(&self, input: &[u8], found: &mut Found) -> Option<Vec<u8>> {
         let mut edits = Edits::new(input, found);
-        self.kinds(&mut edits, &(0..input.len()), Kinds { pairs: true, personal: false });
+        self.look(&mut edits, &(0..input.len()), false);
         edits.finish()
     }
 
@@ -80,7 +68,7 @@ impl Scrubber {
         edits.finish()
     }
 
-    fn kinds(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>, kinds: Kinds) {
+    fn look(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>, personal: bool) {
         let Some(text) = edits.input().get(span.clone()) else { return };
         let mut ahead = Ahead::new(&self.told, text);
         let (mut at, mut seen) = (0, 0);
@@ -94,7 +82,7 @@ impl Scrubber {
                     continue;
                 }
                 None if class == Class::Escape => {
-                    at = match self.escaped(text, at, &mut seen, kinds, edits.found()) {
+                    at = match self.escaped(text, at, &mut seen, personal, edits.found()) {
                         None => at.wrapping_add(1),
                         Some((part, written)) => {
                             edits.replace(moved(&part, span.start), &written);
@@ -104,7 +92,7 @@ impl Scrubber {
                     };
                     continue;
                 }
-                None => self.secret_at(text, at, class, kinds),
+                None => self.secret_at(text, at, class, personal),
             };
             match secret {
                 Number::Harmless(next) => {
@@ -131,22 +119,22 @@ impl Scrubber {
         text: &[u8],
         at: usize,
         seen: &mut usize,
-        kinds: Kinds,
+        personal: bool,
         found: &mut Found,
     ) -> Option<(Range<usize>, Vec<u8>)> {
-        let writing = Writing::at(text, at).filter(|_| kinds.pairs && *seen <= at)?;
+        let writing = Writing::at(text, at).filter(|_| *seen <= at)?;
         let part = writing.part(text, *seen, at);
         *seen = part.end;
         let written = text.get(part.clone())?;
         let plain = writing.read(written);
-        let scrubbed = found.inside(|found| match kinds.personal {
+        let scrubbed = found.inside(|found| match personal {
             true => self.any(&plain, found),
             false => self.said_by_application(&plain, found),
         })?;
         Some((part, writing.write(&scrubbed, written)))
     }
 
-    fn secret_at(&self, text: &[u8], at: usize, class: Class, kinds: Kinds) -> Number {
+    fn secret_at(&self, text: &[u8], at: usize, class: Class, personal: bool) -> Number {
         let found = match class {
             Class::Plain | Class::Escape => None,
             Class::Digit => return number(text, at),
@@ -154,11 +142,9 @@ impl Scrubber {
             Class::B => tokens::credential(text, at).map(|span| (span, Rule::Credential)),
             Class::Joint => joint(text, at),
             Class::Separator | Class::Open | Class::Group => {
-                self.named(text, at, class).filter(|(_, rule)| {
-                    (kinds.pairs || *rule == Rule::Url) && (kinds.personal || *rule != Rule::Personal)
-                })
+                self.named(text, at, class).filter(|(_, rule)| personal || *rule != Rule::Personal)
             }
-            Class::At if kinds.personal => urls::email(text, at).map(|span| (span, Rule::Email)),
+            Class::At if personal => urls::email(text, at).map(|span| (span, Rule::Email)),
             Class::At => None,
         };
         match found {

@@ -74,9 +74,14 @@ fn read_until(stream: &mut TcpStream, text: &str) -> String {
     }
 }
 
+/// Everything that the inbox shows to whoever comes.
+pub(crate) fn shown(addr: SocketAddr) -> String {
+    read_until(&mut stream(addr, ""), "event: live\n")
+}
+
 /// What the inbox keeps.
 fn kept(addr: SocketAddr) -> Vec<Value> {
-    events(&read_until(&mut stream(addr, ""), "event: live\n"))
+    events(&shown(addr))
 }
 
 fn events(text: &str) -> Vec<Value> {

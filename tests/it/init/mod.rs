@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use tracing_subscriber::prelude::*;
 
 /// Set in a process that was started by [`alone`].
-const ALONE: &str = "IT_ALONE";
+pub(crate) const ALONE: &str = "IT_ALONE";
 
 /// Runs the body of a test in a process of its own, for what can be done once a process: a global subscriber, a
 /// panic hook, a hub that nobody touched. `name` is the test's own name.

@@ -2,8 +2,10 @@
 
 #[path = "../../../src/scrub/tests/canary.rs"]
 mod canary;
+mod exits;
 mod laws;
 mod leaks;
+mod matrix;
 #[path = "../../../src/scrub/tests/plant.rs"]
 mod plant;
 #[path = "../../../src/scrub/tests/spell.rs"]
