@@ -19,7 +19,7 @@ use faultwire::Report;
 use crate::fake::RequestSeen;
 
 /// Longer than anything takes that goes well.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One failure outside of any request; its event's id.
 fn fail(text: impl Into<String>) -> String {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Answer;
 
 /// How long a test waits for something that should happen at once, before it fails.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One POST as it arrived.
 #[derive(Clone, Debug)]
