@@ -10,7 +10,15 @@
 #![expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a bench may fail loudly")]
 
 use std::error::Error;
+use std::path::Path;
 use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::routing::get;
+use faultwire::ReportLayer;
+use tower::ServiceExt;
 
 #[path = "delivery/clients.rs"]
 mod clients;
@@ -31,12 +39,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     })?;
     row("2 000 a second for 5 s, at once: arrived of 10 000", at_once, |run| run.paced(2_000, 5).arrived())?;
     row("the same as fast as it is delivered: events a second", at_once, |run| run.rate(10_000))?;
+    row("the same, each on disk before it is sent", at_once, |run| run.spooling()?.rate(10_000))?;
     let slow = Duration::from_millis(50);
     row("300 a second for 5 s, 50 ms an answer: arrived of 1 500", slow, |run| run.paced(300, 5).arrived())?;
     row("the same: events a second", slow, |run| run.rate(500))?;
     let hanging = Duration::from_secs(5);
     row("the server hangs for 5 s: the end with 1 event, in ms", hanging, |run| run.end(1))?;
     row("the server hangs for 5 s: the end with 10 000, in ms", hanging, |run| run.end(10_000))?;
+    // The panics are counted, not shown.
+    std::panic::set_hook(Box::new(|_| {}));
+    row("the same: the slowest of 1 000 panics answered, in us", hanging, |run| run.panics(1_000))?;
     Ok(())
 }
 
@@ -68,6 +80,13 @@ impl Run {
             client.capture(self.captured);
             self.captured += 1;
         }
+    }
+
+    /// The same with a spool, in the directory of the build. `None` for a client that has none.
+    fn spooling(&mut self) -> Option<&mut Self> {
+        let Some(Client::Faultwire(_)) = self.client.take() else { return None };
+        self.client = Client::spooling(&self.server, Path::new(env!("CARGO_TARGET_TMPDIR"))).ok();
+        Some(self)
     }
 
     fn burst(&mut self, n: usize) -> &mut Self {
@@ -108,6 +127,21 @@ impl Run {
         self.client.as_ref()?.flush(PATIENCE);
         let arrived = self.server.arrived();
         (arrived == n).then(|| arrived as u128 * 1_000 / begin.elapsed().as_millis())
+    }
+
+    /// The slowest answer to a request whose handler panics. The SDK has none for it: it is not compared.
+    fn panics(&self, n: usize) -> Option<u128> {
+        let Client::Faultwire(_) = self.client.as_ref()? else { return None };
+        // An index that is out of bounds.
+        let app = Router::new().route("/", get(async || [0][std::hint::black_box(1)].to_string()));
+        let app = app.layer(ReportLayer::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+        let answered = (0..n).map(|_| {
+            let began = Instant::now();
+            let response = runtime.block_on(app.clone().oneshot(Request::new(Body::empty())));
+            response.is_ok_and(|response| response.status() == 500).then(|| began.elapsed().as_micros())
+        });
+        answered.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     /// How long the end takes when so many wait.

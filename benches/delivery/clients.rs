@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,10 @@ impl OrderError {
 impl Client {
     pub(crate) fn faultwire(server: &Server) -> Result<Self, Box<dyn Error>> {
         Ok(Self::Faultwire(Config::new().dsn(server.dsn()).init()?))
+    }
+
+    pub(crate) fn spooling(server: &Server, dir: &Path) -> Result<Self, Box<dyn Error>> {
+        Ok(Self::Faultwire(Config::new().dsn(server.dsn()).spool_dir(dir).init()?))
     }
 
     pub(crate) fn sdk(server: &Server) -> Result<Self, Box<dyn Error>> {

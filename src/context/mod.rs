@@ -122,10 +122,11 @@ impl Context {
     }
 
     /// Ends a request's context. If nobody else holds it, the next request on this thread gets its place.
+    /// `gave_body`: its failure took the body with it.
     #[inline]
-    pub(crate) fn recycle(self) {
+    pub(crate) fn recycle(self, gave_body: bool) {
         if let Some(inner) = self.0 {
-            pool::put(inner);
+            pool::put(inner, gave_body);
         }
     }
 

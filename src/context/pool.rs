@@ -21,9 +21,11 @@ pub(super) fn take() -> Option<Arc<Inner>> {
 /// Keeps one, if nobody else holds it and there is room. A failure's record, a spawned task or a clone that
 /// somebody has taken holds it, and it is dropped when they are done.
 #[inline]
-pub(super) fn put(mut inner: Arc<Inner>) {
+pub(super) fn put(mut inner: Arc<Inner>, gave_body: bool) {
     let Some(unshared) = Arc::get_mut(&mut inner) else {
-        inner.forget_body();
+        if !gave_body {
+            inner.forget_body();
+        }
         return;
     };
     // Destructors of what the application said run here, before the pool is touched.

@@ -70,7 +70,17 @@ impl<T> Lanes<T> {
 
     /// Adds an item and returns what had to go for it: of the lowest lanes below its own, the oldest first. The
     /// item comes back when even that would make no room. What is too heavy for any queue gets into an empty one.
+    #[inline]
     pub(super) fn push(&mut self, lane: Lane, weight: usize, item: T) -> Result<Vec<T>, T> {
+        if self.is_full_for(weight) {
+            return self.push_to_full(lane, weight, item);
+        }
+        self.push_extra(lane, weight, item);
+        Ok(Vec::new())
+    }
+
+    #[cold]
+    fn push_to_full(&mut self, lane: Lane, weight: usize, item: T) -> Result<Vec<T>, T> {
         let staying = || Lane::ALL.into_iter().zip(&self.lanes).filter(|(other, _)| *other <= lane);
         let len: usize = staying().map(|(_, sides)| sides.len()).sum();
         let heavy: usize = staying().map(|(_, sides)| sides.weight).sum();
@@ -90,10 +100,11 @@ impl<T> Lanes<T> {
     }
 
     /// Adds an item whether there is room or not.
+    #[inline]
     pub(super) fn push_extra(&mut self, lane: Lane, weight: usize, item: T) {
         self.next_seq = self.next_seq.wrapping_add(1);
         let placed = Placed { item, lane, weight, seq: self.next_seq };
-        self.of(lane).insert(Side::Fresh, usize::MAX, placed);
+        self.of(lane).append(Side::Fresh, placed);
     }
 
     /// Adds what waited elsewhere, behind the rest of its lane. Nothing makes room for it.
@@ -103,7 +114,7 @@ impl<T> Lanes<T> {
         }
         self.next_seq = self.next_seq.wrapping_add(1);
         let placed = Placed { item, lane, weight, seq: self.next_seq };
-        self.of(lane).insert(Side::Old, usize::MAX, placed);
+        self.of(lane).append(Side::Old, placed);
         Ok(())
     }
 
@@ -128,13 +139,15 @@ impl<T> Lanes<T> {
     pub(super) fn put_back(&mut self, placed: Placed<T>) {
         let sides = self.of(placed.lane);
         // It stands close to the front: not much was taken after it.
-        let at = sides.fresh.iter().position(|other| other.seq > placed.seq).unwrap_or(usize::MAX);
-        sides.insert(Side::Fresh, at, placed);
+        match sides.fresh.iter().position(|other| other.seq > placed.seq) {
+            Some(at) => sides.insert(at, placed),
+            None => sides.append(Side::Fresh, placed),
+        }
     }
 
     /// Puts back what was taken, behind the rest of its lane.
     pub(super) fn put_behind(&mut self, placed: Placed<T>) {
-        self.of(placed.lane).insert(Side::Old, usize::MAX, placed);
+        self.of(placed.lane).append(Side::Old, placed);
     }
 
     /// What waits now is old, where it may be.
@@ -199,10 +212,16 @@ impl<T> Sides<T> {
         }
     }
 
-    fn insert(&mut self, side: Side, at: usize, placed: Placed<T>) {
+    #[inline]
+    fn append(&mut self, side: Side, placed: Placed<T>) {
         self.weight = self.weight.saturating_add(placed.weight);
-        let queue = self.queue(side);
-        queue.insert(at.min(queue.len()), placed);
+        self.queue(side).push_back(placed);
+    }
+
+    /// `at` is at most the number of fresh ones.
+    fn insert(&mut self, at: usize, placed: Placed<T>) {
+        self.weight = self.weight.saturating_add(placed.weight);
+        self.fresh.insert(at, placed);
     }
 
     fn remove(&mut self, side: Side, at: usize) -> Option<Placed<T>> {

@@ -207,15 +207,13 @@ impl Delivery {
     }
 
     /// Queues what was captured; false if there is no room. Never waits.
+    #[inline]
     fn take_in(&self, lane: Lane, job: Job) -> bool {
         let weight = job.weight();
         match self.queue.put(lane, weight, job) {
+            Ok(shed) if shed.is_empty() => true,
             Ok(shed) => {
-                for job in &shed {
-                    self.discards.add(Why::QueueOverflow, job.category());
-                    job.ticket().end(|counters| counters.lost(Reason::Shed));
-                }
-                drop_quietly(shed);
+                self.shed(shed);
                 true
             }
             Err(job) => {
@@ -224,6 +222,16 @@ impl Delivery {
                 false
             }
         }
+    }
+
+    /// Counts what had to make room for something that matters more.
+    #[cold]
+    fn shed(&self, jobs: Vec<Job>) {
+        for job in &jobs {
+            self.discards.add(Why::QueueOverflow, job.category());
+            job.ticket().end(|counters| counters.lost(Reason::Shed));
+        }
+        drop_quietly(jobs);
     }
 }
 

@@ -20,9 +20,11 @@ pub(super) struct Progress {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Events that are on their way, by the wait that they came before.
-    pending: BTreeMap<u64, usize>,
+    /// Events that are on their way and came after the last wait began.
+    pending: usize,
     wave: u64,
+    /// The same of those before, by the wait that they came before.
+    earlier: BTreeMap<u64, usize>,
     /// Those that are not yet with their destinations.
     unrouted: usize,
     /// Those that no server has accepted yet.
@@ -56,8 +58,7 @@ impl Progress {
     pub(super) fn ticket(self: &Arc<Self>) -> Ticket {
         let mut state = self.state();
         let wave = state.wave;
-        let pending = state.pending.entry(wave).or_default();
-        *pending = pending.saturating_add(1);
+        state.pending = state.pending.saturating_add(1);
         state.unrouted = state.unrouted.saturating_add(1);
         state.undecided = state.undecided.saturating_add(1);
         Ticket {
@@ -77,6 +78,10 @@ impl Progress {
         let mut state = self.state();
         state.waiting = state.waiting.saturating_add(1);
         let wave = state.wave;
+        let pending = std::mem::take(&mut state.pending);
+        if pending > 0 {
+            state.earlier.insert(wave, pending);
+        }
         state.wave = wave.saturating_add(1);
         drop(state);
         let nothing_is_left = self.wait_for(wave, deadline, hopeless);
@@ -88,7 +93,7 @@ impl Progress {
     fn wait_for(&self, wave: u64, deadline: Instant, hopeless: impl Fn() -> bool) -> bool {
         let mut state = self.state();
         loop {
-            if state.pending.range(..=wave).next().is_none() {
+            if state.earlier.range(..=wave).next().is_none() {
                 return true;
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -202,10 +207,12 @@ impl Drop for Ticket {
         // What nobody decided was turned away, which is counted there, or the application's code panicked on it.
         self.end(|counters| counters.by_hook.add(u64::from(std::thread::panicking())));
         let mut state = self.progress.state();
-        if let Some(pending) = state.pending.get_mut(&self.wave) {
+        if self.wave == state.wave {
+            state.pending = state.pending.saturating_sub(1);
+        } else if let Some(pending) = state.earlier.get_mut(&self.wave) {
             *pending = pending.saturating_sub(1);
             if *pending == 0 {
-                state.pending.remove(&self.wave);
+                state.earlier.remove(&self.wave);
             }
         }
         let awaited = state.waiting > 0;
@@ -250,7 +257,8 @@ mod tests {
         drop(ticket);
         assert!(waiting.join().unwrap());
         drop(later);
-        assert!(progress.state().pending.is_empty());
+        let state = progress.state();
+        assert!(state.pending == 0 && state.earlier.is_empty());
     }
 
     #[test]

@@ -36,6 +36,7 @@ impl<T> Queue<T> {
     }
 
     /// Adds an item and returns what had to make room for it; gives it back when there is no room. Never waits.
+    #[inline]
     pub(super) fn put(&self, lane: Lane, weight: usize, item: T) -> Result<Vec<T>, T> {
         let mut state = self.state();
         if state.closed {

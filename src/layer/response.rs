@@ -31,11 +31,13 @@ pub(super) struct Active {
     pub(super) panic: Option<Box<PanicInfo>>,
     /// One failure, one event: what fails after that is a consequence.
     pub(super) reported: bool,
+    /// What was kept of the request's body went with that.
+    pub(super) gave_body: bool,
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        std::mem::take(&mut self.context).recycle();
+        std::mem::take(&mut self.context).recycle(self.gave_body);
     }
 }
 
@@ -115,19 +117,23 @@ impl Active {
             return false;
         }
         let failure = Failure { details, status, request: self.context.request(), has_answer: true };
-        submit(reporter, failure, |details| Record {
-            details,
-            timestamp: SystemTime::now(),
-            mechanism,
-            origin: Origin::Request,
-            status,
-            facts: self.context.facts(),
-            body: self.context.take_body(),
-            context: self.context.clone(),
-            hub: Some(self.hub.clone()),
-            stands_for: None,
+        let mut gave_body = false;
+        submit(reporter, failure, |details| {
+            gave_body = true;
+            Record {
+                details,
+                timestamp: SystemTime::now(),
+                mechanism,
+                origin: Origin::Request,
+                status,
+                facts: self.context.facts(),
+                body: self.context.take_body(),
+                context: self.context.clone(),
+                hub: Some(self.hub.clone()),
+                stands_for: None,
+            }
         });
-        self.reported = true;
+        (self.reported, self.gave_body) = (true, gave_body);
         true
     }
 

@@ -71,8 +71,14 @@ where
             let _entered = context.enter(&hub);
             panics::guarded(|| self.inner.call(request))
         };
-        let active =
-            Active { context, hub, ignore: self.ignore.clone(), panic: panics::seen(), reported: false };
+        let active = Active {
+            context,
+            hub,
+            ignore: self.ignore.clone(),
+            panic: panics::seen(),
+            reported: false,
+            gave_body: false,
+        };
         match called {
             Ok(future) => ReportFuture::active(future, active),
             Err(caught) => ReportFuture::panicked(active, caught),

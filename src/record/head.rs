@@ -65,34 +65,30 @@ impl Headers {
         self.more = Vec::new();
     }
 
-    /// Adds a header. The value of one that is marked as sensitive is not kept.
+    /// Adds headers: their names, values, and whether these are marked as sensitive, which are not kept.
     #[inline]
-    pub(crate) fn push(&mut self, name: &str, value: &[u8], sensitive: bool) {
-        let (index, bytes) = match index(name) {
-            Some(index) if !sensitive => (index, value),
-            _ => (NAME_ONLY, name.as_bytes()),
-        };
-        let [low, high, ..] = bytes.len().to_le_bytes();
-        // Neither is larger than a request: this does not wrap.
-        let end = self.used.wrapping_add(bytes.len()).wrapping_add(ENTRY_HEAD);
-        match self.inline.get_mut(self.used..end) {
-            Some([to_index, to_low, to_high, rest @ ..]) if self.more.is_empty() => {
-                (*to_index, *to_low, *to_high) = (index, low, high);
-                rest.copy_from_slice(bytes);
-                self.used = end;
-            }
-            _ => self.push_more(index, bytes),
-        }
-    }
-
-    /// Once something did not fit, the rest follows it, so that the order stays.
-    #[cold]
-    fn push_more(&mut self, index: u8, bytes: &[u8]) {
-        if self.more.len() < MAX_BYTES {
-            let bytes = bytes.get(..MAX_VALUE).unwrap_or(bytes);
+    pub(crate) fn extend<'a>(&mut self, headers: impl IntoIterator<Item = (&'a str, &'a [u8], bool)>) {
+        // Nothing is put before what did not fit.
+        let free = if self.more.is_empty() { self.used.. } else { INLINE.. };
+        let mut room = self.inline.get_mut(free).unwrap_or_default();
+        for (name, value, sensitive) in headers {
+            let (index, bytes) = match index(name) {
+                Some(index) if !sensitive => (index, value),
+                _ => (NAME_ONLY, name.as_bytes()),
+            };
             let [low, high, ..] = bytes.len().to_le_bytes();
-            self.more.extend_from_slice(&[index, low, high]);
-            self.more.extend_from_slice(bytes);
+            // No header is that long: this does not wrap.
+            let length = bytes.len().wrapping_add(ENTRY_HEAD);
+            // What does not fit leaves no room for what follows it.
+            match std::mem::take(&mut room).split_at_mut_checked(length) {
+                Some(([to_index, to_low, to_high, to_bytes @ ..], rest)) => {
+                    (*to_index, *to_low, *to_high) = (index, low, high);
+                    to_bytes.copy_from_slice(bytes);
+                    self.used = self.used.wrapping_add(length);
+                    room = rest;
+                }
+                _ => push_more(&mut self.more, index, bytes),
+            }
         }
     }
 
@@ -114,6 +110,17 @@ impl Headers {
     }
 }
 
+/// Once something did not fit, the rest follows it, so that the order stays.
+#[cold]
+fn push_more(more: &mut Vec<u8>, index: u8, bytes: &[u8]) {
+    if more.len() < MAX_BYTES {
+        let bytes = bytes.get(..MAX_VALUE).unwrap_or(bytes);
+        let [low, high, ..] = bytes.len().to_le_bytes();
+        more.extend_from_slice(&[index, low, high]);
+        more.extend_from_slice(bytes);
+    }
+}
+
 struct Entries<'a>(&'a [u8]);
 
 impl<'a> Iterator for Entries<'a> {
@@ -128,6 +135,7 @@ impl<'a> Iterator for Entries<'a> {
 }
 
 /// The place of a name in `SHOWN`. A `match` compares lengths first, and few bytes after that.
+#[inline]
 fn index(name: &str) -> Option<u8> {
     Some(match name {
         "accept" => 0,
@@ -167,6 +175,10 @@ mod tests {
         headers.iter().map(|(name, value)| (name.into_owned(), value.map(Cow::into_owned))).collect()
     }
 
+    fn add(headers: &mut Headers, name: &str, value: &[u8], sensitive: bool) {
+        headers.extend([(name, value, sensitive)]);
+    }
+
     #[test]
     fn every_shown_name_has_its_index_and_no_other_has_one() {
         for (at, name) in SHOWN.iter().enumerate() {
@@ -180,11 +192,11 @@ mod tests {
     #[test]
     fn values_are_shown_by_allow_list_and_never_when_marked_sensitive() {
         let mut headers = Headers::new();
-        headers.push("host", b"shop:80", false);
-        headers.push("authorization", b"Bearer x", false);
-        headers.push("user-agent", b"curl", true);
-        headers.push("accept", b"", false);
-        headers.push("referer", b"\xff", false);
+        add(&mut headers, "host", b"shop:80", false);
+        add(&mut headers, "authorization", b"Bearer x", false);
+        add(&mut headers, "user-agent", b"curl", true);
+        add(&mut headers, "accept", b"", false);
+        add(&mut headers, "referer", b"\xff", false);
         let value = |value: &str| Some(value.to_owned());
         assert_eq!(
             seen(&headers),
@@ -204,8 +216,8 @@ mod tests {
     fn what_just_fits_and_what_just_does_not_is_kept_in_order() {
         for length in INLINE - 8..INLINE + 4 {
             let mut headers = Headers::new();
-            headers.push("host", &vec![b'v'; length], false);
-            headers.push("x-after", b"", false);
+            add(&mut headers, "host", &vec![b'v'; length], false);
+            add(&mut headers, "x-after", b"", false);
             let lengths =
                 seen(&headers).into_iter().map(|(name, value)| (name, value.map(|value| value.len())));
             assert_eq!(
@@ -219,7 +231,7 @@ mod tests {
     fn what_is_kept_is_bounded() {
         let mut headers = Headers::new();
         for _ in 0..1_000 {
-            headers.push("accept", &[b'x'; 5_000], false);
+            add(&mut headers, "accept", &[b'x'; 5_000], false);
         }
         assert!(headers.more.len() < MAX_BYTES + MAX_VALUE + 3);
         assert!(
