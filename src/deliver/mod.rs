@@ -13,6 +13,7 @@ pub(crate) mod backlog;
 mod clock;
 mod destination;
 mod gate;
+mod gzip;
 mod hygiene;
 mod job;
 mod labels;

@@ -1,17 +1,16 @@
 //! A server that speaks Sentry's protocol: what is posted to it, and what its answers mean.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::time::{Duration, SystemTime};
 
 use ::sentry::types::Dsn;
-use flate2::Compression;
 use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Outgoing;
+use super::gzip::gzip;
 use super::limits::{self, Category};
 use super::post::{Answer, Poster};
 use super::retry::Verdict;
@@ -93,12 +92,8 @@ fn envelope(item: &Outgoing, sent_at: Option<SystemTime>) -> std::io::Result<Vec
         }
     }
     let item_header = json!({ "type": item.kind, "length": item.payload.len() });
-    let mut gzip = GzEncoder::new(Vec::with_capacity(item.payload.len() / 3), Compression::fast());
-    writeln!(gzip, "{header}")?;
-    writeln!(gzip, "{item_header}")?;
-    gzip.write_all(&item.payload)?;
-    gzip.write_all(b"\n")?;
-    gzip.finish()
+    let head = format!("{header}\n{item_header}\n");
+    gzip(&[head.as_bytes(), &item.payload, b"\n"])
 }
 
 /// The envelope as it is kept: without a time of sending, which is known when it is sent. `None` for what is not
