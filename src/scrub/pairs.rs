@@ -7,6 +7,7 @@ use super::keys::{Keys, Meaning};
 use super::named::is_named;
 use super::secrets::SAID_OF_SECRETS;
 use super::values::{LONGEST_NAME, Value, count_back, is_name};
+use super::versions::is_version;
 
 /// The value behind the `=` or `:` at `at`, if its name is a secret's.
 pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>, Rule)> {
@@ -45,6 +46,10 @@ pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>,
         _ => value.span(),
     };
     let shown = text.get(span.clone())?;
+    // What is cut off at the end of the text may go on.
+    if rule == Rule::Key && is_version(shown) && span.end < text.len() {
+        return None;
+    }
     (!shown.is_empty() && !says_nothing(shown)).then_some((span, rule))
 }
 
