@@ -17,6 +17,9 @@ pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>,
         Meaning::Harmless => return None,
         meaning => meaning,
     };
+    if name.is_in_path(text, at) {
+        return None;
+    }
     let separators = text.get(at..)?.iter().take(3).take_while(|byte| b"=:>".contains(byte)).count();
     let after = at.saturating_add(separators);
     let assigned = text.get(at..after)?.contains(&b'=');
@@ -229,10 +232,34 @@ impl Name {
         [line_above, below].into_iter().flatten().any(|line| begins_pair(without_indent(line)))
     }
 
+    /// Whether it is a step of a path, `core::pin::Pin`, or what is cast in SQL, `'a'::text`: behind two colons stands
+    /// a type or a function.
+    fn is_in_path(&self, text: &[u8], at: usize) -> bool {
+        let before = text.get(..self.span.start).unwrap_or_default();
+        // Both colons are looked at.
+        let behind = |at: usize| text.get(at..).and_then(|rest| rest.strip_prefix(b"::"));
+        let Some(behind) = behind(at).or_else(|| behind(at.checked_sub(1)?)) else { return false };
+        let all = behind
+            .strip_prefix(b"*")
+            .is_some_and(|rest| !rest.first().is_some_and(u8::is_ascii_alphanumeric));
+        self.quoted || all || (before.ends_with(b"::") && is_step(behind))
+    }
+
     /// Whether it stands right behind a semicolon, as in strings of connections.
     fn is_in_list(&self, text: &[u8]) -> bool {
         text.get(..self.span.start).is_some_and(|before| before.ends_with(b";"))
     }
+}
+
+/// Whether a name of a type or function begins a text: it has no digits, or is the hash of a symbol.
+fn is_step(text: &[u8]) -> bool {
+    let end =
+        text.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_').unwrap_or(text.len());
+    let step = text.get(..end).unwrap_or_default();
+    let hash = step
+        .strip_prefix(b"h")
+        .is_some_and(|hash| hash.len() == 16 && hash.iter().all(u8::is_ascii_hexdigit));
+    hash || (end < text.len() && !step.iter().any(u8::is_ascii_digit))
 }
 
 /// How much white space ends a text, escapes of it that stayed ones among it.

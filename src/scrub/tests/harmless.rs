@@ -1,6 +1,6 @@
 //! What looks like a secret and is none, and what differs from it by little.
 
-use super::{becomes, stays};
+use super::{MASK, becomes, stays};
 
 #[test]
 fn versions_of_packages_that_are_called_like_secrets() {
@@ -41,4 +41,32 @@ fn versions_of_packages_that_are_called_like_secrets() {
     // Cut off: nobody knows how it goes on.
     becomes(r#"{"password":"1.2.3"#, r#"{"password":"[Filtered]"#);
     becomes("a password=1.2.3", "a password=[Filtered]");
+}
+
+#[test]
+fn uuids_and_paths_in_which_something_looks_like_a_secret() {
+    for text in [
+        "40128888-8888-1881-4012-888888881881",
+        "order 6d1f4b0e-8f0b-4c42-4012-888888881881 was lost",
+        "41111111-1111-1111-a111-111111111111",
+        "be681539-0075-4703-8a12-0c2d4e6f8a1b",
+        "<core::pin::Pin<P> as core::future::future::Future>::poll",
+        "at orders::session::h4f53cda18c2baa0c",
+        "tower_http::auth::Token::new(17)",
+        "WHERE kind = 'session'::text",
+        "use faultwire::token::*;",
+        "[\"pin_project::*\"]",
+        "\"Mobile\"\n::1 - - 200",
+    ] {
+        stays(text);
+    }
+    becomes("4012-8888-8888-1881", MASK);
+    becomes("id-4012-8888-8888-1881-x", "id-[Filtered]-x");
+    becomes("card-4012888888881881", "card-[Filtered]");
+    becomes("app::session::ab12cd34 x", "app::session::[Filtered] x");
+    becomes("password::hunter2", "password::[Filtered]");
+    becomes(
+        "6d1f4b0e-8f0b-4c42-4012-8888888818812 4012888888881881",
+        "6d1f4b0e-8f0b-4c42-4012-8888888818812 [Filtered]",
+    );
 }
