@@ -184,7 +184,7 @@ impl<'a> Scanner<'_, 'a> {
         let text = self.part(&value);
         let before = edits.found().total();
         match (text, places.replacement()) {
-            (b"" | b"null" | b"true" | b"false", _) => {}
+            (b"" | b"null" | b"true" | b"false" | b"[]" | b"{}", _) => {}
             (_, Some(object)) => {
                 if text != object {
                     edits.found().add(rule);

@@ -56,6 +56,8 @@ fn uuids_and_paths_in_which_something_looks_like_a_secret() {
         "WHERE kind = 'session'::text",
         "use faultwire::token::*;",
         "[\"pin_project::*\"]",
+        "{\"cookies\":[],\"session\":{}}",
+        "session-tickets = []\ncookies = {}\n",
         "\"Mobile\"\n::1 - - 200",
     ] {
         stays(text);
