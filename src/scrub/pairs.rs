@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::found::Rule;
 use super::keys::{Keys, Meaning};
-use super::named::is_named;
+use super::named::{by_line, is_named};
 use super::secrets::SAID_OF_SECRETS;
 use super::values::{LONGEST_NAME, Value, count_back, is_name};
 use super::versions::is_version;
@@ -12,7 +12,10 @@ use super::versions::is_version;
 /// The value behind the `=` or `:` at `at`, if its name is a secret's.
 pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>, Rule)> {
     let name = Name::before(text, at)?;
+    // `- name: DB_PASSWORD`, and on the next line `value: ..`.
+    let by_line = by_line(keys, text, name.text(text), at);
     let meaning = match name.meaning(keys, text) {
+        Meaning::Harmless if by_line => Meaning::Secret,
         Meaning::Harmless if is_named(keys, text, name.text(text), at) => Meaning::Secret,
         Meaning::Harmless => return None,
         meaning => meaning,
@@ -28,7 +31,7 @@ pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>,
     let first_word = value.preview();
     // Whether it is one is known before its end is searched, which may be far.
     let rule = match meaning {
-        Meaning::Secret if assigned || structured => Rule::Key,
+        Meaning::Secret if assigned || structured || by_line => Rule::Key,
         Meaning::Secret if in_prose(name.text(text), first_word) => Rule::Key,
         Meaning::Secret if holds_spaces(name.text(text)) && !is_said(first_word) => Rule::Key,
         Meaning::Personal if assigned || structured => Rule::Personal,
