@@ -44,6 +44,16 @@ fn versions_of_packages_that_are_called_like_secrets() {
 }
 
 #[test]
+fn hosts_behind_credentials() {
+    becomes(
+        "GET https://ada:pw@stock.example.com/items",
+        "GET https://ada:[Filtered]@stock.example.com/items",
+    );
+    becomes("postgres://app:pw@db.example.com:5432/x", "postgres://app:[Filtered]@db.example.com:5432/x");
+    becomes("mail ada@example.org, pw@example.org", "mail [Filtered], [Filtered]");
+}
+
+#[test]
 fn uuids_and_paths_in_which_something_looks_like_a_secret() {
     for text in [
         "40128888-8888-1881-4012-888888881881",
