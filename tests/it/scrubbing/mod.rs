@@ -2,7 +2,9 @@
 
 #[path = "../../../src/scrub/tests/canary.rs"]
 mod canary;
+mod documents;
 mod exits;
+mod harmless;
 mod laws;
 mod leaks;
 mod matrix;
