@@ -227,3 +227,11 @@ fn values_whose_names_stand_on_the_next_line() {
     becomes("- value: 'a b'\n  name: \"apiKey\"\n", "- value: '[Filtered]'\n  name: \"apiKey\"\n");
     becomes("key: token\r\nvalue: abc\r\nnote: 1", "key: token\r\nvalue: [Filtered]\r\nnote: 1");
 }
+
+#[test]
+fn a_route_that_is_called_like_a_secret_keeps_its_count() {
+    let event = br#"{"contexts":{"storm":{"routes":{"POST /reset/{token}":7,"token":"ab12"},"secret":"x"}}}"#;
+    let scrubbed = scrubber().item(event).0.unwrap();
+    let expected = r#"{"contexts":{"storm":{"routes":{"POST /reset/{token}":7,"token":"[Filtered]"},"secret":"[Filtered]"}}}"#;
+    assert_eq!(String::from_utf8(scrubbed).unwrap(), expected);
+}
