@@ -16,6 +16,7 @@ mod spell;
 use std::sync::{Arc, LazyLock};
 
 use canary::Canary;
+pub(crate) use documents::committed;
 use faultwire::{Config, Scrubber};
 
 use self::plant::KEPT;
