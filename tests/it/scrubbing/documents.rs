@@ -26,7 +26,7 @@ fn documents_are_shown_without_their_secrets() {
         for secret in SECRETS {
             assert!(!shown.contains(secret), "{name}: {secret} is shown\n{shown}");
         }
-        committed(&name, &path.with_added_extension("shown"), &shown);
+        committed(&name, &root.join(format!("{name}.shown")), &shown);
     }
 }
 

@@ -92,9 +92,8 @@ pub(super) fn difference(name: &str, way: &str, before: &str, after: &str) -> St
     let mut said = format!("{name}, {way}:");
     let pairs = before.lines().zip(after.lines()).enumerate();
     for (number, (old, new)) in pairs.filter(|(_, (old, new))| old != new) {
-        let same = old.bytes().zip(new.bytes()).take_while(|(old, new)| old == new).count();
-        let from = old.floor_char_boundary(same.saturating_sub(60));
-        let part = |line: &str| line.chars().skip(old[..from].chars().count()).take(160).collect::<String>();
+        let same = old.chars().zip(new.chars()).take_while(|(old, new)| old == new).count();
+        let part = |line: &str| line.chars().skip(same.saturating_sub(60)).take(160).collect::<String>();
         said.push_str(&format!(
             "\n  line {}\n  - {}\n  + {}",
             number.saturating_add(1),
