@@ -119,6 +119,10 @@ enum Area {
     Named,
     /// How often each rule masked something.
     Counts,
+    /// What a summary of many failures says of them.
+    Storm,
+    /// How many of them each route had.
+    Routes,
     /// What the application said.
     Data,
 }
@@ -146,6 +150,10 @@ impl Area {
                 (Treat::User, Self::Data)
             }
             (Self::Contexts, b"trace") => (Treat::Text, Self::Trace),
+            (Self::Contexts, b"storm") => (Treat::ByKey, Self::Storm),
+            (Self::Storm, b"routes") => (Treat::ByKey, Self::Routes),
+            // `POST /reset/{token}` is a route and no token.
+            (Self::Routes, route) if route.contains(&b'/') => (Treat::Id, Self::Data),
             (Self::Stack, b"frames") => (Treat::Text, Self::Frames),
             (Self::Frames, b"abs_path" | b"filename" | b"package") => (Treat::Path, Self::Data),
             (Self::Images, b"code_file" | b"debug_file") => (Treat::Path, Self::Data),
@@ -159,9 +167,16 @@ impl Area {
             (Self::Stack | Self::Frames | Self::Images | Self::Trace | Self::Spans | Self::Named, _) => {
                 (Treat::Text, self)
             }
-            (Self::Root | Self::Request | Self::User | Self::Contexts | Self::Data, _) => {
-                (Treat::ByKey, Self::Data)
-            }
+            (
+                Self::Root
+                | Self::Request
+                | Self::User
+                | Self::Contexts
+                | Self::Storm
+                | Self::Routes
+                | Self::Data,
+                _,
+            ) => (Treat::ByKey, Self::Data),
         }
     }
 }

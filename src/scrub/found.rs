@@ -143,6 +143,11 @@ impl<'a, 'f> Edits<'a, 'f> {
         self.found
     }
 
+    /// Up to where the input is masked or copied.
+    pub(super) fn done(&self) -> usize {
+        self.done
+    }
+
     /// Masks this part, unless it is masked or empty.
     pub(super) fn mask(&mut self, span: Range<usize>, rule: Rule) {
         let masked =

@@ -12,6 +12,7 @@ use super::keys::Meaning;
 use super::numbers::{Number, number};
 use super::places::{Nowhere, Places, Treat};
 use super::spans::{end_of_string, end_of_value, is_id, is_name, is_value, looks_like_json, skip_spaces};
+use super::versions::is_version;
 use super::xml::is_xml;
 use super::{Scrubber, escapes};
 
@@ -117,6 +118,8 @@ impl<'a> Scanner<'_, 'a> {
                 None
             }
             Treat::ByKey => match self.scrubber.keys.json_meaning(name) {
+                // A package is called like a secret: its version is read like any text.
+                Meaning::Secret if self.is_version(value) => None,
                 Meaning::Secret => Some(Rule::Key),
                 Meaning::Personal => Some(Rule::Personal),
                 _ if is_value(name) && (self.named || self.named_behind(value)) => Some(Rule::Key),
@@ -138,6 +141,14 @@ impl<'a> Scanner<'_, 'a> {
         let end = end_of_value(self.input, value);
         self.mask(value..end, rule, edits, places);
         end
+    }
+
+    /// Whether the string that begins here is closed and a version.
+    fn is_version(&self, value: usize) -> bool {
+        match self.part(&(value..end_of_value(self.input, value))) {
+            [b'"', version @ .., b'"'] => is_version(version),
+            _ => false,
+        }
     }
 
     fn is_secret(&self, name: &Range<usize>) -> bool {
@@ -173,7 +184,7 @@ impl<'a> Scanner<'_, 'a> {
         let text = self.part(&value);
         let before = edits.found().total();
         match (text, places.replacement()) {
-            (b"" | b"null" | b"true" | b"false", _) => {}
+            (b"" | b"null" | b"true" | b"false" | b"[]" | b"{}", _) => {}
             (_, Some(object)) => {
                 if text != object {
                     edits.found().add(rule);

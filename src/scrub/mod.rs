@@ -34,6 +34,7 @@ mod tokens;
 mod told;
 mod urls;
 mod values;
+mod versions;
 mod xml;
 
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! Names that stand as values: `{"name": "password", "value": ".."}`, `("password", "..")`.
+//! Names that stand as values: `{"name": "password", "value": ".."}`, `("password", "..")`, and in lines of YAML.
 
 use std::ops::Range;
 
@@ -36,6 +36,33 @@ pub(super) fn is_named(keys: &Keys, text: &[u8], name: &[u8], at: usize) -> bool
     let later = object.get(here.saturating_add(1)..).unwrap_or_default();
     let later = memchr::memchr_iter(b':', later).take(MOST_MEMBERS);
     earlier.chain(later.map(|colon| colon.saturating_add(here).saturating_add(1))).any(says)
+}
+
+/// Whether the line above or below says that this value is a secret's, as YAML has it.
+pub(super) fn by_line(keys: &Keys, text: &[u8], name: &[u8], at: usize) -> bool {
+    if !is_value(name) {
+        return false;
+    }
+    let before = text.get(at.saturating_sub(NEAR)..at).unwrap_or_default();
+    let behind = text.get(at..text.len().min(at.saturating_add(NEAR))).unwrap_or_default();
+    let mut before = before.rsplit(|byte| *byte == b'\n').map(item);
+    // A hyphen begins the next item of a list.
+    let (begins, _) = before.next().unwrap_or_default();
+    let above = before.next().filter(|_| !begins).map(|(_, line)| line);
+    let below = behind.split(|byte| *byte == b'\n').map(item).nth(1).filter(|(begins, _)| !begins);
+    [above, below.map(|(_, line)| line)].into_iter().flatten().any(|line| {
+        let colon = memchr::memchr(b':', line).unwrap_or_default();
+        let (name, value) = line.split_at_checked(colon).unwrap_or_default();
+        let value = value.strip_prefix(b":").unwrap_or_default().trim_ascii();
+        let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+        is_name(name) && keys.json_meaning(unquoted.unwrap_or(value)) == Meaning::Secret
+    })
+}
+
+/// A line without its indent, and whether it begins an item of a list.
+fn item(line: &[u8]) -> (bool, &[u8]) {
+    let line = line.trim_ascii();
+    line.strip_prefix(b"- ").map_or((false, line), |line| (true, line))
 }
 
 /// The second of two strings behind this bracket, if the first is a secret's name.

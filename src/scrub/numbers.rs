@@ -21,7 +21,7 @@ pub(super) fn number(text: &[u8], at: usize) -> Number {
         return Number::Harmless(at.saturating_add(2));
     }
     if continues_word(text, at) {
-        if let Some(span) = iban(text, at) {
+        if let Some(span) = iban(text, at).filter(|span| !in_uuid(text, span.start)) {
             return Number::Secret(span, Rule::Iban);
         }
         return Number::Harmless(end_of_word(text, at));
@@ -42,7 +42,7 @@ pub(super) fn number(text: &[u8], at: usize) -> Number {
     if decimals {
         return Number::Harmless(digits);
     }
-    match card(text, at) {
+    match card(text, at).filter(|_| !in_uuid(text, at)) {
         Some(span) => Number::Secret(span, Rule::Card),
         None => Number::Harmless(digits),
     }
@@ -169,6 +169,26 @@ fn mod_97(iban: &[u8]) -> u32 {
         let shifted = rest.wrapping_mul(if value > 9 { 100 } else { 10 });
         shifted.wrapping_add(value) % 97
     })
+}
+
+/// Whether a group of a UUID begins here: its digits may look like a card's, or like a bank account.
+fn in_uuid(text: &[u8], at: usize) -> bool {
+    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+    const GROUPS: [usize; 4] = [0, 9, 14, 19];
+    let is_uuid = |start: usize| {
+        let uuid = text.get(start..start.saturating_add(36)).unwrap_or_default();
+        let fits = |(place, byte): (usize, &u8)| match HYPHENS.contains(&place) {
+            true => *byte == b'-',
+            false => byte.is_ascii_hexdigit(),
+        };
+        uuid.len() == 36
+            && uuid.iter().enumerate().all(fits)
+            && !continues_word(text, start)
+            && !text
+                .get(start.saturating_add(36))
+                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    };
+    GROUPS.iter().any(|group| at.checked_sub(*group).is_some_and(is_uuid))
 }
 
 /// `078-05-1120`, of the numbers that are given out.

@@ -4,18 +4,25 @@ use std::ops::Range;
 
 use super::found::Rule;
 use super::keys::{Keys, Meaning};
-use super::named::is_named;
+use super::named::{by_line, is_named};
 use super::secrets::SAID_OF_SECRETS;
 use super::values::{LONGEST_NAME, Value, count_back, is_name};
+use super::versions::is_version;
 
 /// The value behind the `=` or `:` at `at`, if its name is a secret's.
 pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>, Rule)> {
     let name = Name::before(text, at)?;
+    // `- name: DB_PASSWORD`, and on the next line `value: ..`.
+    let by_line = by_line(keys, text, name.text(text), at);
     let meaning = match name.meaning(keys, text) {
+        Meaning::Harmless if by_line => Meaning::Secret,
         Meaning::Harmless if is_named(keys, text, name.text(text), at) => Meaning::Secret,
         Meaning::Harmless => return None,
         meaning => meaning,
     };
+    if name.is_in_path(text, at) {
+        return None;
+    }
     let separators = text.get(at..)?.iter().take(3).take_while(|byte| b"=:>".contains(byte)).count();
     let after = at.saturating_add(separators);
     let assigned = text.get(at..after)?.contains(&b'=');
@@ -24,7 +31,7 @@ pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>,
     let first_word = value.preview();
     // Whether it is one is known before its end is searched, which may be far.
     let rule = match meaning {
-        Meaning::Secret if assigned || structured => Rule::Key,
+        Meaning::Secret if assigned || structured || by_line => Rule::Key,
         Meaning::Secret if in_prose(name.text(text), first_word) => Rule::Key,
         Meaning::Secret if holds_spaces(name.text(text)) && !is_said(first_word) => Rule::Key,
         Meaning::Personal if assigned || structured => Rule::Personal,
@@ -45,12 +52,17 @@ pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>,
         _ => value.span(),
     };
     let shown = text.get(span.clone())?;
+    // What is cut off at the end of the text may go on.
+    if rule == Rule::Key && is_version(shown) && span.end < text.len() {
+        return None;
+    }
     (!shown.is_empty() && !says_nothing(shown)).then_some((span, rule))
 }
 
 /// What is true of anything, or nothing at all.
 fn says_nothing(value: &[u8]) -> bool {
-    let nothing: [&[u8]; 7] = [b"null", b"none", b"nil", b"true", b"false", b"undefined", b"\"\""];
+    let nothing: [&[u8]; 9] =
+        [b"null", b"none", b"nil", b"true", b"false", b"undefined", b"\"\"", b"[]", b"{}"];
     nothing.iter().any(|nothing| value.eq_ignore_ascii_case(nothing))
 }
 
@@ -224,10 +236,34 @@ impl Name {
         [line_above, below].into_iter().flatten().any(|line| begins_pair(without_indent(line)))
     }
 
+    /// Whether it is a step of a path, `core::pin::Pin`, or what is cast in SQL, `'a'::text`: behind two colons stands
+    /// a type or a function.
+    fn is_in_path(&self, text: &[u8], at: usize) -> bool {
+        let before = text.get(..self.span.start).unwrap_or_default();
+        // Both colons are looked at.
+        let behind = |at: usize| text.get(at..).and_then(|rest| rest.strip_prefix(b"::"));
+        let Some(behind) = behind(at).or_else(|| behind(at.checked_sub(1)?)) else { return false };
+        let all = behind
+            .strip_prefix(b"*")
+            .is_some_and(|rest| !rest.first().is_some_and(u8::is_ascii_alphanumeric));
+        self.quoted || all || (before.ends_with(b"::") && is_step(behind))
+    }
+
     /// Whether it stands right behind a semicolon, as in strings of connections.
     fn is_in_list(&self, text: &[u8]) -> bool {
         text.get(..self.span.start).is_some_and(|before| before.ends_with(b";"))
     }
+}
+
+/// Whether a name of a type or function begins a text: it has no digits, or is the hash of a symbol.
+fn is_step(text: &[u8]) -> bool {
+    let end =
+        text.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_').unwrap_or(text.len());
+    let step = text.get(..end).unwrap_or_default();
+    let hash = step
+        .strip_prefix(b"h")
+        .is_some_and(|hash| hash.len() == 16 && hash.iter().all(u8::is_ascii_hexdigit));
+    hash || (end < text.len() && !step.iter().any(u8::is_ascii_digit))
 }
 
 /// How much white space ends a text, escapes of it that stayed ones among it.

@@ -92,6 +92,10 @@ impl Scrubber {
                     };
                     continue;
                 }
+                // What was masked is no name in front of a host: `://user:[Filtered]@host`.
+                None if class == Class::At && at > 0 && edits.done() == span.start.saturating_add(at) => {
+                    Number::Harmless(at.wrapping_add(1))
+                }
                 None => self.secret_at(text, at, class, personal),
             };
             match secret {

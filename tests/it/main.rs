@@ -19,6 +19,7 @@ mod floors;
 mod inbox;
 mod init;
 mod layer;
+mod leaves;
 mod readme;
 mod report;
 mod scrubbing;

@@ -100,14 +100,20 @@ pub(crate) const ABOUT: &[&str] = &[
     "enabled", "disabled", "required", "valid", "invalid", "verified", "changed", "updated", "created", "at",
     "in", "seconds", "minutes", "attempts", "retries", "duration", "timeout", "method", "methods", "provider",
     "scheme", "endpoint", "rate", "ratio", "status", "version", "algorithm", "format", "field", "fields",
+    "family", "families",
 ];
 
-/// Keys that are harmless as a whole, in whatever spelling: what language models count, and our own tags.
+/// Keys that are harmless as a whole, in whatever spelling: what language models count, our own tags, and
+/// lints of Rust.
 #[rustfmt::skip]
 pub(crate) const HARMLESS: &[&str] = &[
     "max_tokens", "min_tokens", "num_tokens", "total_tokens", "prompt_tokens", "completion_tokens",
     "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "max_completion_tokens",
-    "max_output_tokens", "auth_kind", "boarding_pass", "pass_rate",
+    "max_output_tokens", "audio_tokens", "image_tokens", "text_tokens", "accepted_prediction_tokens",
+    "rejected_prediction_tokens", "cache_creation_input_tokens", "cache_read_input_tokens",
+    "prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details",
+    "auth_kind", "boarding_pass", "pass_rate", "trivially_copy_pass_by_ref",
+    "needless_pass_by_value", "needless_pass_by_ref_mut",
 ];
 
 /// Words that follow `password: ` where a validator speaks: they tell no secret.

@@ -1,5 +1,6 @@
 //! What goes and what stays, a table for each kind.
 
+mod harmless;
 mod shapes;
 mod texts;
 

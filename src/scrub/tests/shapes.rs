@@ -1,6 +1,6 @@
 //! Bodies of every shape, items, and what the scrubber was told.
 
-use super::{Found, MASK, Rules, Scrubber, body, scrubber};
+use super::{Found, MASK, Rules, Scrubber, becomes, body, scrubber};
 
 #[test]
 fn json_of_every_shape() {
@@ -216,4 +216,22 @@ fn a_mask_is_no_place_for_a_pattern_and_what_overlaps_goes_as_a_whole() {
         assert_eq!(once, expected);
         assert_eq!(told.text(&once), once);
     }
+}
+
+#[test]
+fn values_whose_names_stand_on_the_next_line() {
+    becomes(
+        "env:\n  - name: DB_PASSWORD\n    value: two words\n  - name: TZ\n    value: UTC\n",
+        "env:\n  - name: DB_PASSWORD\n    value: [Filtered]\n  - name: TZ\n    value: UTC\n",
+    );
+    becomes("- value: 'a b'\n  name: \"apiKey\"\n", "- value: '[Filtered]'\n  name: \"apiKey\"\n");
+    becomes("key: token\r\nvalue: abc\r\nnote: 1", "key: token\r\nvalue: [Filtered]\r\nnote: 1");
+}
+
+#[test]
+fn a_route_that_is_called_like_a_secret_keeps_its_count() {
+    let event = br#"{"contexts":{"storm":{"routes":{"POST /reset/{token}":7,"token":"ab12"},"secret":"x"}}}"#;
+    let scrubbed = scrubber().item(event).0.unwrap();
+    let expected = r#"{"contexts":{"storm":{"routes":{"POST /reset/{token}":7,"token":"[Filtered]"},"secret":"[Filtered]"}}}"#;
+    assert_eq!(String::from_utf8(scrubbed).unwrap(), expected);
 }

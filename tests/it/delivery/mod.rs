@@ -28,7 +28,7 @@ fn fail(text: impl Into<String>) -> String {
 
 /// Waits until `condition` holds, for what nothing can be waited on directly.
 #[track_caller]
-fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < PATIENCE, "waited in vain: {what}");

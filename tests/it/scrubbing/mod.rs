@@ -2,7 +2,9 @@
 
 #[path = "../../../src/scrub/tests/canary.rs"]
 mod canary;
+mod documents;
 mod exits;
+mod harmless;
 mod laws;
 mod leaks;
 mod matrix;
@@ -14,6 +16,7 @@ mod spell;
 use std::sync::{Arc, LazyLock};
 
 use canary::Canary;
+pub(crate) use documents::committed;
 use faultwire::{Config, Scrubber};
 
 use self::plant::KEPT;

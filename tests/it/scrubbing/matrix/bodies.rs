@@ -1,8 +1,15 @@
-//! Bodies of every shape, for every name.
+//! Bodies of every shape, for every name, on their way through the layer.
 
-use faultwire::sentry;
-use faultwire::sentry::protocol::{Event, Request};
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::routing::post as on_post;
+use faultwire::config::Bodies;
+use faultwire::{Report, ReportLayer};
+use http::Request;
 use serde_json::json;
+use tower::ServiceExt as _;
 
 use super::{Cell, Row};
 use crate::scrubbing::DEFAULT;
@@ -124,24 +131,69 @@ const SHAPES: [(&str, &str, Write); 17] = [
     }),
 ];
 
+/// Of what says nothing of its form, or the wrong thing.
+const LIES: [(&str, &str, usize); 4] = [
+    ("JSON, called a form", "application/x-www-form-urlencoded", 0),
+    ("JSON, called a text", "text/plain", 3),
+    ("a form, called JSON", JSON, 4),
+    ("XML, called a text", "text/plain", 14),
+];
+
 pub(super) fn rows() -> Vec<Row> {
     let rows = SHAPES.iter().map(|(shape, content_type, write)| {
-        let cells = NAMES.iter().enumerate().map(|(number, name)| {
-            // Each kind of value takes its turn here; each under each name in the test below.
-            let which = number % ALL.len();
-            let body = write(name, ALL[which].value, which < PLAIN);
-            Cell::new(*name, ALL[which], move || report(content_type, &body))
-        });
-        Row { keeps: *shape != "UTF-16", ..Row::new(shape, cells.collect()) }
+        let row = row(shape, move |name, value, plain| sent(content_type, write(name, value, plain).into()));
+        Row { keeps: *shape != "UTF-16", ..row }
     });
-    rows.collect()
+    let lies = LIES.iter().map(|(lie, content_type, shape)| {
+        let write = SHAPES[*shape].2;
+        row(lie, move |name, value, plain| sent(content_type, write(name, value, plain).into()))
+    });
+    let in_chunks = row("JSON, in chunks of unknown number", |name, value, plain| {
+        let body = SHAPES[1].2(name, value, plain);
+        let chunks: Vec<_> =
+            body.chunks(7).map(|chunk| Ok::<_, Infallible>(Bytes::copy_from_slice(chunk))).collect();
+        sent(JSON, Body::from_stream(tokio_stream::iter(chunks)));
+    });
+    let cut = |limit: &'static str, content_type, write: Write| {
+        let row = row(limit, move |name, value, plain| {
+            let mut body = write(name, value, plain);
+            // The limit falls into the value, behind the half of it.
+            let secret = memchr::memmem::find(&body, &value.as_bytes()[..6]).unwrap();
+            let blank = LIMIT.saturating_sub(secret).saturating_sub(value.len() * 3 / 4);
+            body.splice(1..1, vec![b' '; blank]);
+            sent(content_type, body.into());
+        });
+        Row { configure: |config| config.bodies(Bodies::All).body_limit(LIMIT), ..row }
+    };
+    let json: Write = |name, value, _| format!("{{ \"note\":\"{KEPT}\",\"{name}\":{}}}", json!(value)).into();
+    let text: Write = |name, value, _| format!("  note={KEPT} {name}={} x=1", json!(value)).into();
+    let cut = [
+        cut("JSON, cut at the limit in the secret", JSON, json),
+        cut("a text, cut there", "text/plain", text),
+    ];
+    rows.chain(lies).chain([in_chunks]).chain(cut).collect()
 }
 
-/// One event with this body. As long as the layer does not keep bodies, the body is shown by the same function that
-/// it will use, and given to an event of the SDK.
-fn report(content_type: &str, body: &[u8]) {
-    let request = Request { data: Some(DEFAULT.body(Some(content_type), body)), ..Request::default() };
-    sentry::capture_event(Event { request: Some(request), ..Event::default() });
+/// What is kept of a body that is cut.
+const LIMIT: usize = 256;
+
+/// A row with a cell for each name. Each kind of value takes its turn here; each under each name in the test below.
+fn row(name: &'static str, send: impl Fn(&str, &str, bool) + Clone + 'static) -> Row {
+    let cells = NAMES.iter().enumerate().map(|(number, name)| {
+        let (which, send) = (number % ALL.len(), send.clone());
+        Cell::new(*name, ALL[which], move || send(name, ALL[which].value, which < PLAIN))
+    });
+    Row { configure: |config| config.bodies(Bodies::All), ..Row::new(name, cells.collect()) }
+}
+
+/// One request with this body, which a handler reads before it fails.
+fn sent(content_type: &str, body: Body) {
+    let app: Router = Router::new()
+        .route("/orders", on_post(async |_: Bytes| Err::<(), _>(Report::new("no stock"))))
+        .layer(ReportLayer::new());
+    let request = Request::post("/orders").header("content-type", content_type).body(body).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(runtime.block_on(app.oneshot(request)).unwrap().status(), 500);
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! Why each field leaves, and what keeps it: the part of the page that people write.
+
+/// A path, or the beginning of several with `*`; why; what keeps it.
+pub(super) type Reason = (&'static str, &'static str, &'static str);
+
+/// In the order of the page. A field without a reason fails the test.
+pub(super) const REASONS: &[Reason] = &[
+    ("event_id", "names the event; the client is told it as `x-event-id`", "always sent"),
+    ("timestamp", "when it failed", "always sent"),
+    ("platform", "servers ask for it", "always sent"),
+    ("level", "how bad it is; an error's is not sent", "always sent"),
+    ("sdk.*", "which program wrote the event", "always sent"),
+    ("release", "which version of the application failed", "set no `SENTRY_RELEASE`"),
+    ("environment", "where it failed", "always sent; `SENTRY_ENVIRONMENT`"),
+    ("server_name", "which machine failed", "`Config::server_name` sends another one"),
+    ("transaction", "the route's pattern, not the path", "always sent"),
+    (
+        "fingerprint[]",
+        "what the server groups by: numbers, ids and quoted texts are left out of it",
+        "`Report::fingerprint`",
+    ),
+    ("exception.values[].type", "the type of each error of the chain", "`Config::error_name`"),
+    ("exception.values[].module", "where that type is declared", "`Config::error_name`"),
+    (
+        "exception.values[].value",
+        "the error's message, scrubbed",
+        "write no data into messages; `Sensitive` around values",
+    ),
+    ("exception.values[].mechanism.*", "how it was noticed: an error, a panic, a status", "always sent"),
+    (
+        "exception.values[].stacktrace.*",
+        "the place of the failure, and who called it: names, files and lines of the program. No variables",
+        "`Config::stack_traces`; the place is always sent",
+    ),
+    ("logentry.*", "a message that the application sent itself, scrubbed", "send none"),
+    ("message", "a message that the application sent itself, scrubbed", "send none"),
+    (
+        "request.method",
+        "the request that failed",
+        "`Config::client_options`: `before_send` may change all of it",
+    ),
+    (
+        "request.url",
+        "the same; segments whose name in the route's pattern is a secret's are masked",
+        "`before_send`",
+    ),
+    ("request.query_string", "the same, without the values of secret names", "`before_send`"),
+    (
+        "request.headers.*",
+        "names of all headers; values of a short list of harmless ones, which `src/record/head.rs` has",
+        "`HeaderValue::set_sensitive`",
+    ),
+    ("request.data", "what the handler read of the body, scrubbed", "`FAULTWIRE_BODIES=off`"),
+    ("user.*", "who was affected: exactly what the application said", "do not call `user(..)`"),
+    ("tags.error.*", "what kind of failure it is, and where it surfaced", "always sent"),
+    ("tags.http.*", "what the client was answered", "always sent"),
+    ("tags.thread.name", "the thread that panicked", "always sent, scrubbed"),
+    ("tags.faultwire.*", "what of the event is not whole", "always sent"),
+    ("tags.suppressed", "how many failures this event stands for", "`FAULTWIRE_STORM=off`"),
+    ("tags.*", "what the application said with `tag(..)`, scrubbed", "do not call it"),
+    ("extra.*", "what the application said with `data(..)`, scrubbed", "do not call it"),
+    ("breadcrumbs.values[].*", "what the application said with `breadcrumb(..)`, scrubbed", "do not call it"),
+    ("contexts.trace.*", "the request's trace, from `traceparent` if it has one", "always sent"),
+    ("contexts.response.*", "what the client was answered", "always sent"),
+    ("contexts.device.*", "the processor that the program was built for", "always sent"),
+    ("contexts.os.*", "the operating system", "always sent"),
+    ("contexts.rust*", "the compiler", "always sent"),
+    ("contexts.filtered.*", "how often each rule masked something: no values", "always sent"),
+    ("contexts.storm.*", "how many failures this event stands for, and which", "`FAULTWIRE_STORM=off`"),
+    ("contexts.faultwire.body.*", "how much of the body is missing", "`FAULTWIRE_BODIES=off`"),
+    ("_meta", "which rule masked what, for the server's page: no values", "always sent"),
+];
+
+/// The reason of a path, and its place in the order of the page.
+pub(super) fn of(path: &str) -> Option<(usize, &'static Reason)> {
+    REASONS.iter().enumerate().find(|(_, (pattern, ..))| match pattern.strip_suffix('*') {
+        Some(start) => path.starts_with(start),
+        None => path == *pattern,
+    })
+}

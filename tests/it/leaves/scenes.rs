@@ -1,0 +1,127 @@
+//! What happens in an application, and what a server receives of it.
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::routing::post as on_post;
+use faultwire::config::Destination;
+use faultwire::report::Breadcrumb;
+use faultwire::sentry::{self, Level};
+use faultwire::{Config, Report, ReportLayer, User};
+use http::Request;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::delivery::{PATIENCE, eventually};
+use crate::fake::{FakeServer, RequestSeen};
+use crate::support::turn;
+
+/// No letter of these may leave, unless a switch says so.
+pub(super) const SECRETS: [&str; 3] = ["krellaz", "4111 1111", "dark; session"];
+
+/// What a client sends: secrets and personal data in every place that has any.
+pub(super) const HEAD: [(&str, &str); 11] = [
+    ("host", "shop.example.com"),
+    ("user-agent", "curl/8.5.0"),
+    ("accept", "application/json"),
+    ("content-type", "application/json"),
+    ("authorization", "Bearer krellaz.umbrith.7"),
+    ("cookie", "theme=dark; session=krellaz"),
+    ("x-api-key", "krellaz"),
+    ("x-forwarded-for", "192.0.2.17"),
+    ("x-request-id", "req-17"),
+    ("referer", "https://shop.example.com/cart?token=krellaz"),
+    ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+];
+pub(super) const TARGET: &str = "/orders/7/pay/krellaz?page=2&code=krellaz";
+pub(super) const BODY: &str = r#"{"article":"PEAR-500G","quantity":2,"email":"ada@example.org","password":"krellaz","boarding_pin":"krellaz","card":{"brand":"visa","number":"4111 1111 1111 1111"}}"#;
+
+/// What the application does.
+#[derive(Clone, Copy)]
+pub(super) enum Scene {
+    /// A handler says who is affected and what happened before, and returns an error with a cause.
+    Failure,
+    /// The same, and the user has a name and an address.
+    NamedUser,
+    /// A handler panics.
+    Panic,
+    /// A handler answers 500 without a word.
+    Silence,
+    /// The same failure, forty times.
+    Storm,
+    /// The application uses the SDK itself.
+    Sdk,
+    /// A request whose body is plain text.
+    PlainText,
+}
+
+/// Everything that arrived.
+pub(super) struct Left {
+    pub(super) requests: Vec<RequestSeen>,
+    pub(super) events: Vec<Value>,
+}
+
+impl Left {
+    /// With these settings, which are otherwise the defaults.
+    pub(super) fn of(scene: Scene, change: impl FnOnce(Config) -> Config, reports: bool) -> Self {
+        let _turn = turn();
+        let server = FakeServer::start();
+        let config = Config::new().environment("production").release("shop@1.2.3");
+        let destination = Destination::new("server", server.dsn()).client_reports(reports);
+        let guard = change(config.destination(destination)).init().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(play(scene));
+        assert!(guard.flush(PATIENCE), "{:?}", guard.stats());
+        if reports {
+            // It follows an event, and no flush waits for it.
+            let told = || server.requests().iter().any(|request| request.text().contains("discarded_events"));
+            eventually("the server is told", told);
+        }
+        drop(guard);
+        Self { requests: server.requests(), events: server.events() }
+    }
+}
+
+async fn play(scene: Scene) {
+    let times = if matches!(scene, Scene::Storm) { 40 } else { 1 };
+    for _ in 0..times {
+        let app: Router = Router::new()
+            .route("/orders/{id}/pay/{token}", on_post(move |_: Bytes| pay(scene)))
+            .layer(ReportLayer::new());
+        let mut request = Request::post(TARGET);
+        for (name, value) in HEAD {
+            let plain = matches!(scene, Scene::PlainText) && name == "content-type";
+            request = request.header(name, if plain { "text/plain" } else { value });
+        }
+        let response = app.oneshot(request.body(Body::from(BODY)).unwrap()).await.unwrap();
+        assert_eq!(response.status(), 500);
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("order {0} of ada@example.org was not paid")]
+struct NotPaid(u64, #[source] Declined);
+
+#[derive(Debug, thiserror::Error)]
+#[error("card 4111 1111 1111 1111 was declined")]
+struct Declined;
+
+async fn pay(scene: Scene) -> Result<http::StatusCode, Report> {
+    let user = match scene {
+        Scene::NamedUser => User::id("42").username("ada").email("ada@example.org"),
+        _ => User::id("42"),
+    };
+    let crumb = Breadcrumb::new("gateway asked, token=krellaz").category("payment").data("cents", &1999);
+    faultwire::current().user(user).tag("shop", "berlin").breadcrumb(crumb);
+    match scene {
+        Scene::Panic => panic!("order 7 has no price"),
+        Scene::Silence => Ok(http::StatusCode::INTERNAL_SERVER_ERROR),
+        Scene::Sdk => {
+            sentry::capture_message("gateway is slow, password=krellaz", Level::Warning);
+            Ok(http::StatusCode::INTERNAL_SERVER_ERROR)
+        }
+        _ => {
+            let cart = json!({"lines": 2, "voucher": "PEAR10", "apiKey": "krellaz"});
+            Err(Report::new(NotPaid(7, Declined)).data("cart", &cart))
+        }
+    }
+}
