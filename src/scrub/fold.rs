@@ -51,32 +51,38 @@ impl Folded<'_> {
     }
 
     fn ascii(&mut self, name: &[u8]) {
-        let mut last = b'_';
+        let (mut written, mut last) = (0_usize, Letter::Other);
         for (at, &byte) in name.iter().enumerate() {
-            let next_is_small =
-                || name.get(at.saturating_add(1)).is_some_and(|next| next.is_ascii_lowercase());
-            let new_word = match byte {
-                b'a'..=b'z' => last.is_ascii_digit(),
-                b'0'..=b'9' => last.is_ascii_alphabetic(),
-                b'A'..=b'Z' => {
-                    last.is_ascii_digit()
-                        || (self.split
-                            && (last.is_ascii_lowercase() || (last.is_ascii_uppercase() && next_is_small())))
-                }
-                _ => {
+            let letter = Letter::of(byte);
+            let begins_word = match (letter, last) {
+                (Letter::Other, _) => {
                     self.separated = true;
-                    self.end_word();
-                    last = b'_';
+                    last = Letter::Other;
                     continue;
                 }
+                (_, Letter::Other) => written > 0,
+                (Letter::Small, Letter::Small | Letter::Capital) | (Letter::Digit, Letter::Digit) => false,
+                (Letter::Small | Letter::Capital, Letter::Digit)
+                | (Letter::Digit, Letter::Small | Letter::Capital) => true,
+                (Letter::Capital, Letter::Small | Letter::Capital) => {
+                    let next_is_small = || name.get(at.wrapping_add(1)).is_some_and(u8::is_ascii_lowercase);
+                    let hump = self.split && (last == Letter::Small || next_is_small());
+                    self.humps |= hump;
+                    hump
+                }
             };
-            if new_word {
-                self.humps |= byte.is_ascii_uppercase() && !last.is_ascii_digit();
-                self.end_word();
+            if begins_word && let Some(slot) = self.buffer.get_mut(written) {
+                *slot = b'_';
+                written = written.wrapping_add(1);
             }
-            self.push(byte.to_ascii_lowercase());
-            last = byte;
+            if let Some(slot) = self.buffer.get_mut(written) {
+                // A digit has this bit anyway.
+                *slot = byte | 0x20;
+                written = written.wrapping_add(1);
+            }
+            last = letter;
         }
+        self.length = written;
     }
 
     fn unicode(&mut self, name: &str) {
@@ -122,6 +128,78 @@ impl Folded<'_> {
             self.length = self.length.saturating_add(1);
         }
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Letter {
+    Small,
+    Capital,
+    Digit,
+    Other,
+}
+
+impl Letter {
+    #[inline]
+    fn of(byte: u8) -> Self {
+        match Letters::of_byte(byte) {
+            Letters::SMALL => Self::Small,
+            Letters::CAPITAL => Self::Capital,
+            Letters::DIGIT => Self::Digit,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Which kinds of characters a name is made of, as bits.
+#[derive(Clone, Copy)]
+pub(super) struct Letters(u8);
+
+impl Letters {
+    pub(super) const SMALL: u8 = 1;
+    pub(super) const CAPITAL: u8 = 2;
+    pub(super) const DIGIT: u8 = 4;
+    pub(super) const UNDERSCORE: u8 = 8;
+    /// `\` and `%`, as JSON and URLs escape.
+    pub(super) const ESCAPE: u8 = 16;
+    const OTHER: u8 = 32;
+
+    #[inline]
+    pub(super) fn of(name: &[u8]) -> Self {
+        Self(name.iter().fold(0, |kinds, byte| kinds | Self::of_byte(*byte)))
+    }
+
+    #[inline]
+    fn of_byte(byte: u8) -> u8 {
+        KINDS.get(usize::from(byte)).copied().unwrap_or(Self::OTHER)
+    }
+
+    pub(super) fn has(self, kind: u8) -> bool {
+        self.0 & kind != 0
+    }
+
+    pub(super) fn only(self, kinds: u8) -> bool {
+        self.0 & !kinds == 0
+    }
+}
+
+const KINDS: [u8; 256] = kinds();
+
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
+const fn kinds() -> [u8; 256] {
+    let mut table = [Letters::OTHER; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'a'..=b'z' => Letters::SMALL,
+            b'A'..=b'Z' => Letters::CAPITAL,
+            b'0'..=b'9' => Letters::DIGIT,
+            b'_' => Letters::UNDERSCORE,
+            b'\\' | b'%' => Letters::ESCAPE,
+            _ => Letters::OTHER,
+        };
+        byte += 1;
+    }
+    table
 }
 
 /// Letters that only look different: wide, mathematical and circled forms, those that Unicode folds to ASCII,
