@@ -25,6 +25,8 @@ pub(super) struct Keys {
     names: HashMap<Box<[u8]>, u8, BuildHasherDefault<ByEnds>>,
     /// A bit for each hash of a name: most words are in no list, and this says so sooner.
     hashes: Box<[u64; HASHES]>,
+    /// One of them has no characters but those of a time.
+    know_time: bool,
 }
 
 /// Bits of a word or phrase.
@@ -55,7 +57,7 @@ const LONGEST_PHRASE: usize = 3;
 
 impl Keys {
     pub(super) fn new(personal: bool) -> Self {
-        let mut keys = Self { names: HashMap::default(), hashes: Box::new([0; HASHES]) };
+        let mut keys = Self { names: HashMap::default(), hashes: Box::new([0; HASHES]), know_time: false };
         let mut add_all = |names: &[&str], bits| names.iter().for_each(|name| keys.mark(name, bits));
         add_all(secrets::WORDS, SECRET);
         add_all(secrets::PHRASES, SECRET);
@@ -78,6 +80,12 @@ impl Keys {
     /// Harmless, says the application.
     pub(super) fn allow(&mut self, name: &str) {
         self.mark(name, WHOLE);
+    }
+
+    /// Whether no name is made of digits and `T` alone, as those are that seem to stand in a time.
+    #[inline]
+    pub(super) fn know_no_time(&self) -> bool {
+        !self.know_time
     }
 
     /// What a name says, in whatever case and spelling.
@@ -135,8 +143,7 @@ impl Keys {
             last = self.word(word, stems);
             found |= last;
             if last & LAST != 0 {
-                let earlier = starts.iter().skip(1).filter_map(|start| text.get(*start..end));
-                found |= earlier.map(|phrase| self.bits(phrase)).fold(0, |all, bits| all | bits);
+                found |= self.phrases(text.get(..end).unwrap_or_default(), &starts);
             }
             at = end.saturating_add(1);
         }
@@ -148,6 +155,12 @@ impl Keys {
             }
         }
         Ok(self.verdict(text, found, last))
+    }
+
+    /// The bits of those that end here, by where their words begin.
+    fn phrases(&self, text: &[u8], starts: &[usize; LONGEST_PHRASE]) -> u8 {
+        let earlier = starts.iter().skip(1).filter_map(|start| text.get(*start..));
+        earlier.fold(0, |all, phrase| all | self.bits(phrase))
     }
 
     /// The bits of a word by itself.
@@ -194,6 +207,7 @@ impl Keys {
             self.mark_folded(last.into(), LAST);
         }
         if !folded.is_empty() {
+            self.know_time |= folded.iter().all(|byte| byte.is_ascii_digit() || b"t_".contains(byte));
             self.mark_folded(folded, bits);
         }
     }
@@ -220,13 +234,14 @@ fn holds_stem(word: &[u8]) -> bool {
         return false;
     }
     let letters = letters(word);
-    STEM_LETTERS.iter().any(|stem| letters & stem == *stem) && find_stem(word)
+    let mut stems = STEM_LETTERS.iter().zip(secrets::STEMS);
+    // Hardly a word that holds no stem has all of its letters.
+    stems.any(|(stem_letters, stem)| letters & stem_letters == *stem_letters && holds(word, stem.as_bytes()))
 }
 
-/// Hardly a word that holds no stem has all of its letters.
 #[cold]
-fn find_stem(word: &[u8]) -> bool {
-    secrets::STEMS.iter().any(|stem| memchr::memmem::find(word, stem.as_bytes()).is_some())
+fn holds(word: &[u8], stem: &[u8]) -> bool {
+    word.windows(stem.len()).any(|part| part == stem)
 }
 
 /// The letters of a word, as bits; other characters take those of some letters.

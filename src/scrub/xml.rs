@@ -11,7 +11,13 @@ use super::tokens::continues_word;
 use super::{MASK, Scrubber};
 
 /// Whether a text begins like XML.
+#[inline]
 pub(super) fn is_xml(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b'<' | b'\t'..=b' ')) && begins_with_element(text)
+}
+
+#[inline(never)]
+fn begins_with_element(text: &[u8]) -> bool {
     let mut visible = text.iter().filter(|byte| !byte.is_ascii_whitespace());
     // A path of Rust begins like an element: `<Token as Display>::fmt`.
     visible.next() == Some(&b'<')
