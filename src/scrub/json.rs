@@ -60,14 +60,15 @@ struct Scanner<'s, 'a> {
 impl<'a> Scanner<'_, 'a> {
     fn document<P: Places<'a>>(&mut self, edits: &mut Edits<'_, '_>, places: &mut P) -> Result<(), NotJson> {
         let mut at = 0;
-        while let Some(byte) = self.input.get(at) {
+        while let Some(mut byte) = self.input.get(at) {
+            // What stands before most strings.
+            if let (b',', Some(quote @ b'"')) = (byte, self.input.get(at.wrapping_add(1))) {
+                places.comma();
+                at = at.wrapping_add(1);
+                byte = quote;
+            }
             at = match byte {
                 b'"' => self.string(at, edits, places),
-                // What stands before most strings.
-                b',' if self.input.get(at.wrapping_add(1)) == Some(&b'"') => {
-                    places.comma();
-                    self.string(at.wrapping_add(1), edits, places)
-                }
                 _ => self.structure(at, edits, places)?,
             };
         }

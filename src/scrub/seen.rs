@@ -70,7 +70,8 @@ impl SeenKeys {
     #[inline]
     pub(super) fn look_up(&mut self, scrubber: &Scrubber, input: &[u8], name: &[u8], start: usize) -> Seen {
         let ends = Ends::of(name);
-        for slot in slots(ends, name.len()) {
+        let slots = slots(ends, name.len());
+        for slot in slots {
             if let Some(Some(known)) = self.0.get(slot)
                 && known.ends == ends
                 && usize::from(known.length) == name.len()
@@ -79,15 +80,20 @@ impl SeenKeys {
                 return known.seen;
             }
         }
-        self.learn(scrubber, name, start)
+        self.learn(scrubber, name, start, ends, slots)
     }
 
     #[inline(never)]
-    fn learn(&mut self, scrubber: &Scrubber, name: &[u8], start: usize) -> Seen {
+    fn learn(
+        &mut self,
+        scrubber: &Scrubber,
+        name: &[u8],
+        start: usize,
+        ends: Ends,
+        slots: [usize; 4],
+    ) -> Seen {
         let seen = Seen::of(scrubber, name);
         let (Ok(start), Ok(length)) = (u32::try_from(start), u8::try_from(name.len())) else { return seen };
-        let ends = Ends::of(name);
-        let slots = slots(ends, name.len());
         let free = slots.into_iter().find(|slot| self.0.get(*slot).is_some_and(Option::is_none));
         if let Some(slot) = self.0.get_mut(free.unwrap_or(slots[0])) {
             *slot = Some(Known { ends, start, length, seen });

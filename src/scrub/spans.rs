@@ -9,18 +9,39 @@ pub(super) fn looks_like_json(text: &[u8]) -> bool {
 
 /// Whether `{"..": "password", "value": ".."}` names its value by this key.
 pub(super) fn is_name(key: &[u8]) -> bool {
-    let keys: [&[u8]; 6] = [b"name", b"key", b"field", b"param", b"header", b"id"];
-    is_one_of(key, &keys)
+    const NAMES: [u64; 6] = small(["name", "key", "field", "param", "header", "id"]);
+    is_one_of(key, NAMES)
 }
 
 pub(super) fn is_value(key: &[u8]) -> bool {
-    let keys: [&[u8]; 6] = [b"value", b"val", b"values", b"content", b"data", b"text"];
-    is_one_of(key, &keys)
+    const VALUES: [u64; 6] = small(["value", "val", "values", "content", "data", "text"]);
+    is_one_of(key, VALUES)
 }
 
+/// Whether a key is one of these words of at most eight letters, in whatever case: all of them at once.
 #[inline]
-fn is_one_of(key: &[u8], keys: &[&[u8]]) -> bool {
-    keys.iter().any(|name| key.len() == name.len() && key.eq_ignore_ascii_case(name))
+fn is_one_of(key: &[u8], words: [u64; 6]) -> bool {
+    key.len() <= 8 && words.contains(&small_word(key))
+}
+
+const fn small(words: [&str; 6]) -> [u64; 6] {
+    let mut small = [0; 6];
+    let (mut slots, mut words) = (small.as_mut_slice(), words.as_slice());
+    while let ([slot, other_slots @ ..], [word, others @ ..]) = (slots, words) {
+        *slot = small_word(word.as_bytes());
+        (slots, words) = (other_slots, others);
+    }
+    small
+}
+
+/// A word's letters as a number. Only a letter has the other one of its case beside it.
+const fn small_word(mut word: &[u8]) -> u64 {
+    let mut number = 0;
+    while let [letter, rest @ ..] = word {
+        number = number << 8 | (*letter | 0x20) as u64;
+        word = rest;
+    }
+    number
 }
 
 /// Hexadecimal ids of up to 36 characters with hyphens, numbers, addresses, and times: nothing else.
