@@ -141,7 +141,7 @@ enum Letter {
 impl Letter {
     #[inline]
     fn of(byte: u8) -> Self {
-        match Letters::of_byte(byte) {
+        match Letters::of_byte(byte) & !Letters::EACH {
             Letters::SMALL => Self::Small,
             Letters::CAPITAL => Self::Capital,
             Letters::DIGIT => Self::Digit,
@@ -150,56 +150,79 @@ impl Letter {
     }
 }
 
-/// Which kinds of characters a name is made of, as bits.
+/// What a name is made of, as bits: its kinds of characters, and which letters.
 #[derive(Clone, Copy)]
-pub(super) struct Letters(u8);
+pub(super) struct Letters(u32);
 
 impl Letters {
-    pub(super) const SMALL: u8 = 1;
-    pub(super) const CAPITAL: u8 = 2;
-    pub(super) const DIGIT: u8 = 4;
-    pub(super) const UNDERSCORE: u8 = 8;
+    pub(super) const SMALL: u32 = 1 << 27;
+    const CAPITAL: u32 = 1 << 28;
+    const DIGIT: u32 = 1 << 29;
     /// `\` and `%`, as JSON and URLs escape.
-    pub(super) const ESCAPE: u8 = 16;
-    const OTHER: u8 = 32;
+    pub(super) const ESCAPE: u32 = 1 << 30;
+    const OTHER: u32 = 1 << 31;
+    /// A bit for each letter.
+    const EACH: u32 = Self::SMALL - 1;
 
     #[inline]
     pub(super) fn of(name: &[u8]) -> Self {
-        Self(name.iter().fold(0, |kinds, byte| kinds | Self::of_byte(*byte)))
+        Self(name.iter().fold(0, |letters, byte| letters | Self::of_byte(*byte)))
+    }
+
+    /// The same, for the compiler.
+    pub(super) const fn of_listed(mut name: &[u8]) -> Self {
+        let mut letters = 0;
+        while let [byte, rest @ ..] = name {
+            letters |= kind(*byte);
+            name = rest;
+        }
+        Self(letters)
     }
 
     #[inline]
-    fn of_byte(byte: u8) -> u8 {
+    fn of_byte(byte: u8) -> u32 {
         KINDS.get(usize::from(byte)).copied().unwrap_or(Self::OTHER)
     }
 
-    pub(super) fn has(self, kind: u8) -> bool {
+    #[inline]
+    pub(super) fn has(self, kind: u32) -> bool {
         self.0 & kind != 0
     }
 
-    pub(super) fn only(self, kinds: u8) -> bool {
-        self.0 & !kinds == 0
+    /// Whether all characters are of this kind.
+    #[inline]
+    pub(super) fn only(self, kind: u32) -> bool {
+        self.0 & !(kind | Self::EACH) == 0
+    }
+
+    /// Whether every letter of these is there.
+    #[inline]
+    pub(super) fn holds(self, letters: Self) -> bool {
+        letters.0 & Self::EACH & !self.0 == 0
     }
 }
 
-const KINDS: [u8; 256] = kinds();
+const KINDS: [u32; 256] = kinds();
 
 #[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
-const fn kinds() -> [u8; 256] {
-    let mut table = [Letters::OTHER; 256];
+const fn kinds() -> [u32; 256] {
+    let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
-        table[byte] = match byte as u8 {
-            b'a'..=b'z' => Letters::SMALL,
-            b'A'..=b'Z' => Letters::CAPITAL,
-            b'0'..=b'9' => Letters::DIGIT,
-            b'_' => Letters::UNDERSCORE,
-            b'\\' | b'%' => Letters::ESCAPE,
-            _ => Letters::OTHER,
-        };
+        table[byte] = kind(byte as u8);
         byte += 1;
     }
     table
+}
+
+const fn kind(byte: u8) -> u32 {
+    match byte {
+        b'a'..=b'z' => Letters::SMALL | 1 << byte.wrapping_sub(b'a'),
+        b'A'..=b'Z' => Letters::CAPITAL | 1 << byte.wrapping_sub(b'A'),
+        b'0'..=b'9' => Letters::DIGIT,
+        b'\\' | b'%' => Letters::ESCAPE,
+        _ => Letters::OTHER,
+    }
 }
 
 /// Letters that only look different: wide, mathematical and circled forms, those that Unicode folds to ASCII,

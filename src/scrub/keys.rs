@@ -27,6 +27,8 @@ pub(super) struct Keys {
     hashes: Box<[u64; HASHES]>,
     /// One of them has no characters but those of a time.
     know_time: bool,
+    /// The last words of those that are made of what ids are made of: `2fa`.
+    of_ids: Vec<Box<[u8]>>,
 }
 
 /// Bits of a word or phrase.
@@ -57,7 +59,12 @@ const LONGEST_PHRASE: usize = 3;
 
 impl Keys {
     pub(super) fn new(personal: bool) -> Self {
-        let mut keys = Self { names: HashMap::default(), hashes: Box::new([0; HASHES]), know_time: false };
+        let mut keys = Self {
+            names: HashMap::default(),
+            hashes: Box::new([0; HASHES]),
+            know_time: false,
+            of_ids: Vec::new(),
+        };
         let mut add_all = |names: &[&str], bits| names.iter().for_each(|name| keys.mark(name, bits));
         add_all(secrets::WORDS, SECRET);
         add_all(secrets::PHRASES, SECRET);
@@ -96,7 +103,7 @@ impl Keys {
     fn meaning_with(&self, name: &[u8], letters: Letters) -> Meaning {
         // One word, folded as it stands.
         if letters.only(Letters::SMALL) {
-            let bits = self.word(name, true);
+            let bits = self.word(name, true, letters);
             return self.verdict(name, bits, bits);
         }
         Folded::of(name, |folded| self.meaning_of(folded, true)).unwrap_or_else(|doubt| {
@@ -113,6 +120,9 @@ impl Keys {
     /// The same of a name as JSON or a URL writes it: `pass\u0077ord`, `pass%77ord`, escaped more than once where
     /// JSON stands in a string.
     pub(super) fn json_meaning(&self, name: &[u8]) -> Meaning {
+        if self.is_plain_id(name) {
+            return Meaning::Harmless;
+        }
         let letters = Letters::of(name);
         if !letters.has(Letters::ESCAPE) {
             return self.meaning_with(name, letters);
@@ -128,6 +138,14 @@ impl Keys {
         self.meaning(&percent_decode(&plain).collect::<Vec<_>>())
     }
 
+    /// Whether this is a UUID, in which no name ends: what many ids are, of which each digit could end a word.
+    #[inline]
+    fn is_plain_id(&self, name: &[u8]) -> bool {
+        name.len() == UUID
+            && name.iter().all(|byte| is_of_id(*byte) || *byte == b'-')
+            && !self.of_ids.iter().any(|word| holds(name, word))
+    }
+
     /// An error if capitals may be the reason that nothing is found: `pAssWord`, `mFa_CoDe`.
     fn meaning_of(&self, name: &Folded<'_>, stems: bool) -> Result<Meaning, Doubt> {
         let (mut found, mut last) = (0, 0);
@@ -140,7 +158,7 @@ impl Keys {
             if let Some(newest) = starts.first_mut() {
                 *newest = at;
             }
-            last = self.word(word, stems);
+            last = self.word(word, stems, Letters::of(word));
             found |= last;
             if last & LAST != 0 {
                 found |= self.phrases(text.get(..end).unwrap_or_default(), &starts);
@@ -165,9 +183,10 @@ impl Keys {
 
     /// The bits of a word by itself.
     #[inline]
-    fn word(&self, word: &[u8], stems: bool) -> u8 {
+    fn word(&self, word: &[u8], stems: bool, letters: Letters) -> u8 {
         let bits = self.bits(word);
-        if stems && bits & !(ABOUT | QUERY) == 0 && holds_stem(word) { bits | SECRET } else { bits }
+        let stem = stems && bits & !(ABOUT | QUERY) == 0 && holds_stem(word, letters);
+        if stem { bits | SECRET } else { bits }
     }
 
     /// What a name means in which these bits were found, the last of them in its last word.
@@ -202,8 +221,11 @@ impl Keys {
 
     fn mark(&mut self, name: &str, bits: u8) {
         let folded: Box<[u8]> = Folded::of(name.as_bytes(), |folded| folded.text().into());
-        if let Some(at) = folded.iter().rposition(|byte| *byte == b'_') {
-            let last = folded.get(at.saturating_add(1)..).unwrap_or_default();
+        let last = folded.rsplit(|byte| *byte == b'_').next().unwrap_or_default();
+        if !last.is_empty() && folded.iter().all(|byte| is_of_id(*byte) || *byte == b'_') {
+            self.of_ids.push(last.into());
+        }
+        if last.len() < folded.len() {
             self.mark_folded(last.into(), LAST);
         }
         if !folded.is_empty() {
@@ -221,6 +243,12 @@ impl Keys {
     }
 }
 
+const UUID: usize = 36;
+
+fn is_of_id(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
 /// Where the bit of a name's hash is, and the bit.
 #[inline]
 fn place(name: &[u8]) -> (usize, u64) {
@@ -229,42 +257,29 @@ fn place(name: &[u8]) -> (usize, u64) {
 }
 
 /// `newpassword` has no end of a word to split at.
-fn holds_stem(word: &[u8]) -> bool {
-    if word.len() < 6 {
-        return false;
-    }
-    let letters = letters(word);
+#[inline]
+fn holds_stem(word: &[u8], letters: Letters) -> bool {
     let mut stems = STEM_LETTERS.iter().zip(secrets::STEMS);
     // Hardly a word that holds no stem has all of its letters.
-    stems.any(|(stem_letters, stem)| letters & stem_letters == *stem_letters && holds(word, stem.as_bytes()))
+    word.len() > 5 && stems.any(|(all, stem)| letters.holds(*all) && holds(word, stem.as_bytes()))
 }
 
 #[cold]
-fn holds(word: &[u8], stem: &[u8]) -> bool {
-    word.windows(stem.len()).any(|part| part == stem)
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|here| here == part)
 }
 
-/// The letters of a word, as bits; other characters take those of some letters.
-const fn letters(word: &[u8]) -> u32 {
-    let (mut letters, mut rest) = (0, word);
-    while let [letter, behind @ ..] = rest {
-        letters |= 1_u32 << (*letter & 31);
-        rest = behind;
-    }
-    letters
-}
-
-const STEM_LETTERS: [u32; secrets::STEMS.len()] = stem_letters();
+const STEM_LETTERS: [Letters; secrets::STEMS.len()] = stem_letters();
 
 #[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
-const fn stem_letters() -> [u32; secrets::STEMS.len()] {
-    let mut masks = [0; secrets::STEMS.len()];
+const fn stem_letters() -> [Letters; secrets::STEMS.len()] {
+    let mut letters = [Letters::of_listed(b""); secrets::STEMS.len()];
     let mut stem = 0;
-    while stem < masks.len() {
-        masks[stem] = letters(secrets::STEMS[stem].as_bytes());
+    while stem < letters.len() {
+        letters[stem] = Letters::of_listed(secrets::STEMS[stem].as_bytes());
         stem += 1;
     }
-    masks
+    letters
 }
 
 /// The names are short, and nobody gains by making two of them collide.
