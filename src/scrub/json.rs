@@ -37,7 +37,9 @@ impl Scrubber {
         let before = found.clone();
         let mut edits = Edits::new(input, found);
         let seen = SeenKeys::default();
-        let mut scanner = Scanner { scrubber: self, input, level, seen, named: false, first_of_pair: false };
+        let ahead = input.len().saturating_mul(MOST_NESTED);
+        let mut scanner =
+            Scanner { scrubber: self, input, level, seen, ahead, named: false, first_of_pair: false };
         if let Ok(()) = scanner.document(&mut edits, places) {
             return edits.finish();
         }
@@ -51,6 +53,8 @@ struct Scanner<'s, 'a> {
     input: &'a [u8],
     level: u8,
     seen: SeenKeys,
+    /// How far may be looked ahead in all, so that nests of values are not read once for each of their levels.
+    ahead: usize,
     /// `"name": "password"` was read: its `"value"` is a secret.
     named: bool,
     /// `[[` was read: what comes first in a pair is a name.
@@ -169,8 +173,13 @@ impl<'a> Scanner<'_, 'a> {
     }
 
     /// `"value": "x", "name": "password"`
-    fn named_behind(&self, value: usize) -> bool {
-        let behind = skip_spaces(self.input, end_of_value(self.input, value));
+    ///
+    /// Where that can no longer be afforded it is taken for granted.
+    fn named_behind(&mut self, value: usize) -> bool {
+        let end = end_of_value(self.input, value);
+        let Some(ahead) = self.ahead.checked_sub(end.saturating_sub(value)) else { return true };
+        self.ahead = ahead;
+        let behind = skip_spaces(self.input, end);
         if self.input.get(behind) != Some(&b',') {
             return false;
         }
@@ -332,6 +341,8 @@ fn begins_pair(text: &[u8]) -> bool {
         }
 }
 
+/// Nobody nests values in values deeper, all of them with a name of their own.
+const MOST_NESTED: usize = 32;
 /// Names are no longer than this where they stand as values, each letter as an escape.
 const LONGEST_NAME: usize = 6 * 64;
 /// What is shorter is no secret by itself.
