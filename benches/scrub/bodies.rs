@@ -15,6 +15,11 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("1 MiB of backslashes", [b"\"".as_slice(), &b"\\".repeat(1 << 20)].concat()),
         ("1 MiB of equal signs", [b"\"".as_slice(), &b"=".repeat(1 << 20)].concat()),
         ("1 MiB of digits", b"1".repeat(1 << 20)),
+        ("1 MiB of values in values", br#"{"value":"#.repeat(1 << 17)),
+        ("1 MiB of cookies in a line", text_of(r#" "cookie": a, "#)),
+        ("1 MiB of passwords", text_of("password=[Filtered] ")),
+        ("1 MiB of escapes", text_of("%2541")),
+        ("1 MiB of elements", text_of("<a><password>")),
     ]
 }
 
@@ -55,4 +60,9 @@ fn order(number: u32) -> Value {
 fn text() -> Vec<u8> {
     let words = "The parcel was left at the door on Monday and nobody has seen it since then. ";
     serde_json::to_vec(&json!({ "text": words.repeat(1_300) })).unwrap_or_default()
+}
+
+/// A text of 1 MiB, which is no JSON.
+fn text_of(part: &str) -> Vec<u8> {
+    ["text: ", &part.repeat((1 << 20) / part.len())].concat().into_bytes()
 }

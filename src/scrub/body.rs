@@ -4,7 +4,7 @@ use super::found::Found;
 use super::multipart;
 use super::spans::looks_like_json;
 use super::xml::is_xml;
-use super::{MASK, Scrubber};
+use super::{MASK, Scrubber, into_text};
 
 /// What a content type says about the form of a body.
 enum Form<'a> {
@@ -84,13 +84,10 @@ impl Scrubber {
             Form::Json => self.json(whole, found),
             Form::Text | Form::Unsaid => self.any(whole, found),
         };
-        let mut shown = scrubbed.map_or_else(
-            || String::from_utf8_lossy(whole).into_owned(),
-            |scrubbed| String::from_utf8_lossy(&scrubbed).into_owned(),
-        );
+        let mut shown = into_text(scrubbed.unwrap_or_else(|| whole.to_vec()));
         // What was told wins over every form.
         if let Some(forgotten) = self.told.forgotten(shown.as_bytes(), is_json, found) {
-            shown = String::from_utf8_lossy(&forgotten).into_owned();
+            shown = into_text(forgotten);
         }
         if whole.len() < body.len() && !shown.ends_with(MASK) {
             shown.push_str(MASK);
@@ -131,7 +128,10 @@ fn short(content_type: Option<&str>) -> String {
 
 /// Texts have no control characters but for white space; UTF-16 is full of zeros.
 fn is_binary(body: &[u8]) -> bool {
-    body.iter().any(|byte| matches!(byte, 0..=8 | 14..=26 | 28..=31))
+    let control = |byte: &u8| matches!(byte, 0..=8 | 14..=26 | 28..=31);
+    // No early end inside of a block, so that the compiler makes it a comparison of many bytes at once.
+    let least = |block: &[u8]| block.iter().fold(u8::MAX, |least, byte| least.min(*byte));
+    body.chunks(256).any(|block| least(block) < b' ' && block.iter().any(control))
 }
 
 /// Tokens that are longer are recognised without their end.

@@ -51,32 +51,38 @@ impl Folded<'_> {
     }
 
     fn ascii(&mut self, name: &[u8]) {
-        let mut last = b'_';
+        let (mut written, mut last) = (0_usize, Letter::Other);
         for (at, &byte) in name.iter().enumerate() {
-            let next_is_small =
-                || name.get(at.saturating_add(1)).is_some_and(|next| next.is_ascii_lowercase());
-            let new_word = match byte {
-                b'a'..=b'z' => last.is_ascii_digit(),
-                b'0'..=b'9' => last.is_ascii_alphabetic(),
-                b'A'..=b'Z' => {
-                    last.is_ascii_digit()
-                        || (self.split
-                            && (last.is_ascii_lowercase() || (last.is_ascii_uppercase() && next_is_small())))
-                }
-                _ => {
+            let letter = Letter::of(byte);
+            let begins_word = match (letter, last) {
+                (Letter::Other, _) => {
                     self.separated = true;
-                    self.end_word();
-                    last = b'_';
+                    last = Letter::Other;
                     continue;
                 }
+                (_, Letter::Other) => written > 0,
+                (Letter::Small, Letter::Small | Letter::Capital) | (Letter::Digit, Letter::Digit) => false,
+                (Letter::Small | Letter::Capital, Letter::Digit)
+                | (Letter::Digit, Letter::Small | Letter::Capital) => true,
+                (Letter::Capital, Letter::Small | Letter::Capital) => {
+                    let next_is_small = || name.get(at.wrapping_add(1)).is_some_and(u8::is_ascii_lowercase);
+                    let hump = self.split && (last == Letter::Small || next_is_small());
+                    self.humps |= hump;
+                    hump
+                }
             };
-            if new_word {
-                self.humps |= byte.is_ascii_uppercase() && !last.is_ascii_digit();
-                self.end_word();
+            if begins_word && let Some(slot) = self.buffer.get_mut(written) {
+                *slot = b'_';
+                written = written.wrapping_add(1);
             }
-            self.push(byte.to_ascii_lowercase());
-            last = byte;
+            if let Some(slot) = self.buffer.get_mut(written) {
+                // A digit has this bit anyway.
+                *slot = byte | 0x20;
+                written = written.wrapping_add(1);
+            }
+            last = letter;
         }
+        self.length = written;
     }
 
     fn unicode(&mut self, name: &str) {
@@ -121,6 +127,101 @@ impl Folded<'_> {
             *slot = byte;
             self.length = self.length.saturating_add(1);
         }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Letter {
+    Small,
+    Capital,
+    Digit,
+    Other,
+}
+
+impl Letter {
+    #[inline]
+    fn of(byte: u8) -> Self {
+        match Letters::of_byte(byte) & !Letters::EACH {
+            Letters::SMALL => Self::Small,
+            Letters::CAPITAL => Self::Capital,
+            Letters::DIGIT => Self::Digit,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What a name is made of, as bits: its kinds of characters, and which letters.
+#[derive(Clone, Copy)]
+pub(super) struct Letters(u32);
+
+impl Letters {
+    pub(super) const SMALL: u32 = 1 << 27;
+    const CAPITAL: u32 = 1 << 28;
+    const DIGIT: u32 = 1 << 29;
+    /// `\` and `%`, as JSON and URLs escape.
+    pub(super) const ESCAPE: u32 = 1 << 30;
+    const OTHER: u32 = 1 << 31;
+    /// A bit for each letter.
+    const EACH: u32 = Self::SMALL - 1;
+
+    #[inline]
+    pub(super) fn of(name: &[u8]) -> Self {
+        Self(name.iter().fold(0, |letters, byte| letters | Self::of_byte(*byte)))
+    }
+
+    /// The same, for the compiler.
+    pub(super) const fn of_listed(mut name: &[u8]) -> Self {
+        let mut letters = 0;
+        while let [byte, rest @ ..] = name {
+            letters |= kind(*byte);
+            name = rest;
+        }
+        Self(letters)
+    }
+
+    #[inline]
+    fn of_byte(byte: u8) -> u32 {
+        KINDS.get(usize::from(byte)).copied().unwrap_or(Self::OTHER)
+    }
+
+    #[inline]
+    pub(super) fn has(self, kind: u32) -> bool {
+        self.0 & kind != 0
+    }
+
+    /// Whether all characters are of this kind.
+    #[inline]
+    pub(super) fn only(self, kind: u32) -> bool {
+        self.0 & !(kind | Self::EACH) == 0
+    }
+
+    /// Whether every letter of these is there.
+    #[inline]
+    pub(super) fn holds(self, letters: Self) -> bool {
+        letters.0 & Self::EACH & !self.0 == 0
+    }
+}
+
+const KINDS: [u32; 256] = kinds();
+
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
+const fn kinds() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = kind(byte as u8);
+        byte += 1;
+    }
+    table
+}
+
+const fn kind(byte: u8) -> u32 {
+    match byte {
+        b'a'..=b'z' => Letters::SMALL | 1 << byte.wrapping_sub(b'a'),
+        b'A'..=b'Z' => Letters::CAPITAL | 1 << byte.wrapping_sub(b'A'),
+        b'0'..=b'9' => Letters::DIGIT,
+        b'\\' | b'%' => Letters::ESCAPE,
+        _ => Letters::OTHER,
     }
 }
 

@@ -5,14 +5,14 @@
 
 use std::ops::Range;
 
-use memchr::memchr;
-
 use super::found::{Edits, Found, Rule};
 use super::keys::Meaning;
 use super::numbers::{Number, number};
 use super::places::{Nowhere, Places, Treat};
-use super::spans::{end_of_string, end_of_value, is_id, is_name, is_value, looks_like_json, skip_spaces};
-use super::versions::is_version;
+use super::seen::{Seen, SeenKeys};
+use super::spans::{end_of_string, end_of_value, is_id, is_name, looks_like_json, skip_spaces};
+use super::structure::{Structure, begins_pair};
+use super::versions::is_quoted_version;
 use super::xml::is_xml;
 use super::{Scrubber, escapes};
 
@@ -37,7 +37,10 @@ impl Scrubber {
     ) -> Option<Vec<u8>> {
         let before = found.clone();
         let mut edits = Edits::new(input, found);
-        let mut scanner = Scanner { scrubber: self, input, level, named: false, first_of_pair: false };
+        let seen = SeenKeys::default();
+        let ahead = input.len().saturating_mul(MOST_NESTED);
+        let mut scanner =
+            Scanner { scrubber: self, input, level, seen, ahead, named: false, first_of_pair: false };
         if let Ok(()) = scanner.document(&mut edits, places) {
             return edits.finish();
         }
@@ -50,6 +53,9 @@ struct Scanner<'s, 'a> {
     scrubber: &'s Scrubber,
     input: &'a [u8],
     level: u8,
+    seen: SeenKeys,
+    /// How far may be looked ahead in all, so that nests of values are not read once for each of their levels.
+    ahead: usize,
     /// `"name": "password"` was read: its `"value"` is a secret.
     named: bool,
     /// `[[` was read: what comes first in a pair is a name.
@@ -59,35 +65,38 @@ struct Scanner<'s, 'a> {
 impl<'a> Scanner<'_, 'a> {
     fn document<P: Places<'a>>(&mut self, edits: &mut Edits<'_, '_>, places: &mut P) -> Result<(), NotJson> {
         let mut at = 0;
-        while let Some(quote) = memchr(b'"', self.rest(at)) {
-            let quote = at.saturating_add(quote);
-            let next = self.structure(at..quote, edits, places)?;
-            at = if next == quote { self.string(quote, edits, places) } else { next };
-        }
-        while at < self.input.len() {
-            at = self.structure(at..self.input.len(), edits, places)?;
+        while let Some(mut byte) = self.input.get(at) {
+            // What stands before most strings.
+            if let (b',', Some(quote @ b'"')) = (byte, self.input.get(at.wrapping_add(1))) {
+                places.comma();
+                at = at.wrapping_add(1);
+                byte = quote;
+            }
+            at = match byte {
+                b'"' => self.string(at, edits, places),
+                _ => self.structure(at, edits, places)?,
+            };
         }
         Ok(())
     }
 
-    fn rest(&self, at: usize) -> &'a [u8] {
-        self.input.get(at..).unwrap_or_default()
-    }
-
+    #[inline]
     fn part(&self, span: &Range<usize>) -> &'a [u8] {
         self.input.get(span.clone()).unwrap_or_default()
     }
 
     /// A value, or a key with its value if that is masked as a whole. Returns where to go on.
+    #[inline]
     fn string<P: Places<'a>>(&mut self, quote: usize, edits: &mut Edits<'_, '_>, places: &mut P) -> usize {
         let start = quote.saturating_add(1);
-        let end = end_of_string(self.input, start);
+        let (end, escaped) = end_of_string(self.input, start);
+        let first_of_pair = std::mem::take(&mut self.first_of_pair);
         let behind = skip_spaces(self.input, end.saturating_add(1));
         if self.input.get(behind) == Some(&b':') {
             let value = skip_spaces(self.input, behind.saturating_add(1));
             return self.pair(start..end, value, edits, places);
         }
-        let first = std::mem::take(&mut self.first_of_pair) && places.value() == Treat::ByKey;
+        let first = first_of_pair && places.value() == Treat::ByKey;
         let named = first && self.is_secret(&(start..end));
         if named && self.input.get(behind) == Some(&b',') {
             places.comma();
@@ -96,10 +105,11 @@ impl<'a> Scanner<'_, 'a> {
             self.mask(value..end, Rule::Key, edits, places);
             return end;
         }
-        self.value(start..end, edits, places);
+        self.value(start..end, escaped, edits, places);
         end.saturating_add(1)
     }
 
+    #[inline]
     fn pair<P: Places<'a>>(
         &mut self,
         key: Range<usize>,
@@ -108,7 +118,26 @@ impl<'a> Scanner<'_, 'a> {
         places: &mut P,
     ) -> usize {
         let name = self.part(&key);
-        let rule = match places.key(name) {
+        let seen = self.seen.look_up(self.scrubber, self.input, name, key.start);
+        let treat = places.key(name);
+        if matches!(treat, Treat::ByKey | Treat::Text) && seen.says_nothing() {
+            return value;
+        }
+        self.pair_of_note(seen, treat, &key, value, edits, places)
+    }
+
+    /// A pair whose key or place says something about its value.
+    #[inline(never)]
+    fn pair_of_note<P: Places<'a>>(
+        &mut self,
+        seen: Seen,
+        treat: Treat,
+        key: &Range<usize>,
+        value: usize,
+        edits: &mut Edits<'_, '_>,
+        places: &mut P,
+    ) -> usize {
+        let rule = match treat {
             Treat::Mask(rule) => Some(rule),
             Treat::Id => {
                 let end = end_of_value(self.input, value);
@@ -117,24 +146,27 @@ impl<'a> Scanner<'_, 'a> {
                 }
                 None
             }
-            Treat::ByKey => match self.scrubber.keys.json_meaning(name) {
+            Treat::ByKey => match seen.meaning {
                 // A package is called like a secret: its version is read like any text.
-                Meaning::Secret if self.is_version(value) => None,
+                Meaning::Secret
+                    if is_quoted_version(self.part(&(value..end_of_value(self.input, value)))) =>
+                {
+                    None
+                }
                 Meaning::Secret => Some(Rule::Key),
                 Meaning::Personal => Some(Rule::Personal),
-                _ if is_value(name) && (self.named || self.named_behind(value)) => Some(Rule::Key),
+                _ if seen.is_value && (self.named || self.named_behind(value)) => Some(Rule::Key),
                 Meaning::Harmless | Meaning::InQuery => None,
             },
             _ => None,
         };
-        // A key may itself be what it should not: in a map by e-mail address or token.
-        if key.len() >= SHORTEST_SECRET {
-            self.scrubber.scan(edits, &key);
+        if seen.holds_secret {
+            self.scrubber.scan(edits, key);
         }
         let Some(rule) = rule else {
-            if is_name(self.part(&key)) && self.input.get(value) == Some(&b'"') {
+            if seen.is_name && self.input.get(value) == Some(&b'"') {
                 let start = value.saturating_add(1);
-                self.named = self.is_secret(&(start..end_of_string(self.input, start)));
+                self.named = self.is_secret(&(start..end_of_string(self.input, start).0));
             }
             return value;
         };
@@ -143,28 +175,25 @@ impl<'a> Scanner<'_, 'a> {
         end
     }
 
-    /// Whether the string that begins here is closed and a version.
-    fn is_version(&self, value: usize) -> bool {
-        match self.part(&(value..end_of_value(self.input, value))) {
-            [b'"', version @ .., b'"'] => is_version(version),
-            _ => false,
-        }
-    }
-
     fn is_secret(&self, name: &Range<usize>) -> bool {
-        name.len() <= LONGEST_NAME && self.scrubber.keys.json_meaning(self.part(name)) == Meaning::Secret
+        self.scrubber.keys.is_secret_name(self.part(name))
     }
 
     /// `"value": "x", "name": "password"`
-    fn named_behind(&self, value: usize) -> bool {
-        let behind = skip_spaces(self.input, end_of_value(self.input, value));
+    ///
+    /// Where that can no longer be afforded it is taken for granted.
+    fn named_behind(&mut self, value: usize) -> bool {
+        let end = end_of_value(self.input, value);
+        let Some(ahead) = self.ahead.checked_sub(end.saturating_sub(value)) else { return true };
+        self.ahead = ahead;
+        let behind = skip_spaces(self.input, end);
         if self.input.get(behind) != Some(&b',') {
             return false;
         }
         let next_string = |at: usize| {
             let quote = skip_spaces(self.input, at);
             let start = quote.saturating_add(1);
-            (self.input.get(quote) == Some(&b'"')).then(|| start..end_of_string(self.input, start))
+            (self.input.get(quote) == Some(&b'"')).then(|| start..end_of_string(self.input, start).0)
         };
         let Some(key) = next_string(behind.saturating_add(1)) else { return false };
         let colon = skip_spaces(self.input, key.end.saturating_add(1));
@@ -204,11 +233,17 @@ impl<'a> Scanner<'_, 'a> {
     }
 
     /// A string that is no key.
-    fn value<P: Places<'a>>(&self, value: Range<usize>, edits: &mut Edits<'_, '_>, places: &mut P) {
+    #[inline]
+    fn value<P: Places<'a>>(
+        &self,
+        value: Range<usize>,
+        escaped: bool,
+        edits: &mut Edits<'_, '_>,
+        places: &mut P,
+    ) {
         let treat = places.value();
         let before = edits.found().total();
-        let text = self.part(&value);
-        if memchr(b'\\', text).is_none() && matches!(treat, Treat::ByKey | Treat::Text) && !is_xml(text) {
+        if !escaped && matches!(treat, Treat::ByKey | Treat::Text) && !is_xml(self.part(&value)) {
             self.scrubber.scan(edits, &value);
         } else {
             self.rewritten(value, treat, edits);
@@ -243,41 +278,42 @@ impl<'a> Scanner<'_, 'a> {
         }
     }
 
-    /// What stands between strings: brackets, commas, numbers and literals. Returns where to go on.
+    /// What stands between strings: brackets, commas, numbers and literals. Returns where the next string begins,
+    /// or where to go on.
     fn structure<P: Places<'a>>(
         &mut self,
-        span: Range<usize>,
+        from: usize,
         edits: &mut Edits<'_, '_>,
         places: &mut P,
     ) -> Result<usize, NotJson> {
-        let text = self.part(&span);
-        let mut digits = 0_usize;
-        for (at, byte) in text.iter().enumerate() {
-            match byte {
-                b'0'..=b'9' => digits = digits.wrapping_add(1),
-                b',' => places.comma(),
-                b':' | b' ' | b'\n' | b'\r' | b'\t' | b'.' | b'+' | b'-' => {}
-                b'{' | b'}' | b'[' | b']' => {
+        let (mut digits, mut opened, mut at) = (0_usize, false, from);
+        while let Some(byte) = self.input.get(at) {
+            match Structure::of(*byte) {
+                Structure::Quiet => {}
+                Structure::Digit => digits = digits.wrapping_add(1),
+                Structure::Quote => break,
+                Structure::Comma => places.comma(),
+                Structure::Bracket => {
                     self.named = false;
+                    opened = *byte == b'[';
                     if !places.bracket(*byte) {
-                        let start = span.start.saturating_add(at);
-                        let end = end_of_value(self.input, start);
-                        edits.mask_value(start..end, Rule::Unreadable);
+                        let end = end_of_value(self.input, at);
+                        edits.mask_value(at..end, Rule::Unreadable);
                         return Ok(end);
                     }
                 }
-                // The letters of true, false, null and 1e9.
-                b't' | b'r' | b'u' | b'e' | b'E' | b'f' | b'a' | b'l' | b's' | b'n' => {}
                 // The mark of a byte order, which some send first.
-                0xef | 0xbb | 0xbf if span.start == 0 && at < 3 => {}
-                _ => return Err(NotJson),
+                Structure::None if from == 0 && at < 3 && matches!(byte, 0xef | 0xbb | 0xbf) => {}
+                Structure::None => return Err(NotJson),
             }
+            at = at.wrapping_add(1);
         }
-        self.first_of_pair = begins_pair(text);
+        // Else the last bracket is no `[`.
+        self.first_of_pair = opened && begins_pair(self.part(&(from..at)));
         if digits >= FEWEST_DIGITS {
-            self.numbers(span.clone(), edits, places);
+            self.numbers(from..at, edits, places);
         }
-        Ok(span.end)
+        Ok(at)
     }
 
     /// Numbers that are cards', outside of strings.
@@ -302,19 +338,9 @@ impl<'a> Scanner<'_, 'a> {
     }
 }
 
-/// `[[` and `],[`, with white space between them: what comes first here is a name.
-fn begins_pair(text: &[u8]) -> bool {
-    let mut visible = text.iter().rev().filter(|byte| !byte.is_ascii_whitespace());
-    visible.next() == Some(&b'[')
-        && match visible.next() {
-            Some(b',') => visible.next() == Some(&b']'),
-            before => before == Some(&b'['),
-        }
-}
-
-/// Names are no longer than this where they stand as values, each letter as an escape.
-const LONGEST_NAME: usize = 6 * 64;
+/// Nobody nests values in values deeper, all of them with a name of their own.
+const MOST_NESTED: usize = 32;
 /// What is shorter is no secret by itself.
-const SHORTEST_SECRET: usize = 8;
+pub(super) const SHORTEST_SECRET: usize = 8;
 /// Fewer digits are no card.
 const FEWEST_DIGITS: usize = 13;

@@ -13,6 +13,7 @@
 
 mod body;
 mod encoded;
+mod ends;
 mod escapes;
 mod event;
 mod fold;
@@ -27,8 +28,10 @@ mod pairs;
 mod places;
 mod rows;
 mod secrets;
+mod seen;
 mod sensitive;
 mod spans;
+mod structure;
 mod text;
 mod tokens;
 mod told;

@@ -14,10 +14,20 @@ pub(super) enum Number {
 }
 
 /// Looks at the digits that begin at `at`.
+#[inline]
 pub(super) fn number(text: &[u8], at: usize) -> Number {
-    let before = at.checked_sub(1).and_then(|before| text.get(before)).copied();
+    let before = at.checked_sub(1).and_then(|before| text.get(before)).copied().unwrap_or_default();
+    if before.is_ascii_alphanumeric() || b"_%]".contains(&before) {
+        return behind(text, at, before);
+    }
+    by_itself(text, at, before)
+}
+
+/// Digits behind what may be a part of their word, an escape or a mask.
+#[inline(never)]
+fn behind(text: &[u8], at: usize, before: u8) -> Number {
     // `%204111..`: the first digits are an escape's.
-    if before == Some(b'%') && ends_escape(text, at.saturating_add(2)) {
+    if before == b'%' && ends_escape(text, at.saturating_add(2)) {
         return Number::Harmless(at.saturating_add(2));
     }
     if continues_word(text, at) {
@@ -26,19 +36,35 @@ pub(super) fn number(text: &[u8], at: usize) -> Number {
         }
         return Number::Harmless(end_of_word(text, at));
     }
+    by_itself(text, at, before)
+}
+
+/// Digits that begin a word.
+#[inline]
+fn by_itself(text: &[u8], at: usize, before: u8) -> Number {
     let digits = end_of_digits(text, at);
     let next = text.get(digits).copied().unwrap_or_default();
     if next.is_ascii_alphabetic() || next == b'_' {
         return Number::Harmless(end_of_word(text, digits));
     }
-    if digits.wrapping_sub(at) == 3
-        && next == b'-'
+    let count = digits.wrapping_sub(at);
+    // Most numbers are too short for a card's, and not its first group, nor an area of social security.
+    if count < SHORTEST_CARD && (count < SHORTEST_GROUP || !begins_gap(next)) {
+        return Number::Harmless(digits);
+    }
+    long(text, at, before, digits)
+}
+
+#[inline(never)]
+fn long(text: &[u8], at: usize, before: u8, digits: usize) -> Number {
+    if digits.wrapping_sub(at) == SHORTEST_GROUP
+        && text.get(digits) == Some(&b'-')
         && let Some(span) = ssn(text, at)
     {
         return Number::Secret(span, Rule::Ssn);
     }
     let decimals =
-        before == Some(b'.') && at.checked_sub(2).and_then(|at| text.get(at)).is_some_and(u8::is_ascii_digit);
+        before == b'.' && at.checked_sub(2).and_then(|at| text.get(at)).is_some_and(u8::is_ascii_digit);
     if decimals {
         return Number::Harmless(digits);
     }
@@ -47,6 +73,34 @@ pub(super) fn number(text: &[u8], at: usize) -> Number {
         None => Number::Harmless(digits),
     }
 }
+
+/// Whether the text is a time as RFC 3339 writes it, and nothing else. Its numbers are too short to be anybody's, and
+/// the names that end at its colons have no words but digits and a T.
+pub(super) fn is_time(text: &[u8]) -> bool {
+    let are_digits = |places: &[u8]| places.iter().all(u8::is_ascii_digit);
+    let Some(([y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b' ', time @ ..], rest)) =
+        text.split_first_chunk::<19>()
+    else {
+        return false;
+    };
+    let [h1, h2, b':', n1, n2, b':', s1, s2] = time else { return false };
+    let rest = match rest {
+        [b'.', fraction @ ..] => {
+            let digits = fraction.iter().take(LONGEST_FRACTION).take_while(|byte| byte.is_ascii_digit());
+            fraction.get(digits.count()..).unwrap_or_default()
+        }
+        rest => rest,
+    };
+    let zone = match rest {
+        [] | [b'Z'] => true,
+        [b'+' | b'-', h1, h2, b':', m1, m2] => are_digits(&[*h1, *h2, *m1, *m2]),
+        _ => false,
+    };
+    zone && are_digits(&[*y1, *y2, *y3, *y4, *m1, *m2, *d1, *d2, *h1, *h2, *n1, *n2, *s1, *s2])
+}
+
+/// Nanoseconds.
+const LONGEST_FRACTION: usize = 9;
 
 fn end_of_digits(text: &[u8], at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
@@ -60,6 +114,10 @@ fn end_of_word(text: &[u8], at: usize) -> usize {
 
 /// The most digits that a card number has.
 const LONGEST_CARD: usize = 19;
+const SHORTEST_CARD: usize = shortest_card();
+/// Groups of three digits at least: dates and versions are none. It is also how many those of social security begin
+/// with.
+const SHORTEST_GROUP: usize = 3;
 
 /// A card number in one piece, or in groups with one and the same separator.
 fn card(text: &[u8], at: usize) -> Option<Range<usize>> {
@@ -77,8 +135,8 @@ fn card(text: &[u8], at: usize) -> Option<Range<usize>> {
         let next = position.saturating_add(gap(text, position));
         let continues = next > position && text.get(next).is_some_and(u8::is_ascii_digit);
         let same = separator.is_none_or(|separator| separator == byte);
-        // Groups of three at least: dates and versions are none. Dots stand in numbers of other kinds, too.
-        if !continues || !same || group < 3 || (byte == b'.' && group != 4) {
+        // Dots stand in numbers of other kinds, too.
+        if !continues || !same || group < SHORTEST_GROUP || (byte == b'.' && group != 4) {
             break position;
         }
         separator = Some(byte);
@@ -96,6 +154,9 @@ fn card(text: &[u8], at: usize) -> Option<Range<usize>> {
 
 /// How long what separates groups of digits is: a space, also one that does not break, a hyphen, a dot.
 fn gap(text: &[u8], at: usize) -> usize {
+    if !text.get(at).is_some_and(|first| begins_gap(*first)) {
+        return 0;
+    }
     match text.get(at..).unwrap_or_default() {
         [b' ' | b'-' | b'.', ..] => 1,
         [0xc2, 0xa0, ..] => 2,
@@ -104,7 +165,15 @@ fn gap(text: &[u8], at: usize) -> usize {
     }
 }
 
+#[inline]
+fn begins_gap(byte: u8) -> bool {
+    matches!(byte, b' ' | b'-' | b'.' | 0xc2 | 0xe2)
+}
+
 fn is_card(digits: &[u8]) -> bool {
+    if digits.len() < SHORTEST_CARD {
+        return false;
+    }
     let prefix = digits
         .iter()
         .take(6)
@@ -204,4 +273,20 @@ fn ssn(text: &[u8], at: usize) -> Option<Range<usize>> {
     let goes_on = text.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
     let begins = at.checked_sub(1).and_then(|before| text.get(before)) != Some(&b'-');
     (is_one && given_out && !goes_on && begins).then_some(at..end)
+}
+
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
+const fn shortest_card() -> usize {
+    let (mut shortest, mut issuer) = (usize::MAX, 0);
+    while issuer < CARDS.len() {
+        let (lengths, mut length) = (CARDS[issuer].2, 0);
+        while length < lengths.len() {
+            if lengths[length] < shortest {
+                shortest = lengths[length];
+            }
+            length += 1;
+        }
+        issuer += 1;
+    }
+    shortest
 }

@@ -44,10 +44,10 @@ pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>,
     let span = match value.is_structured() {
         false if meaning == Meaning::Secret && holds_spaces(name.text(text)) => {
             let end = end_of_header(text, value.start);
-            let next = end_of_line(text, value.start);
-            value.start..if assigned && !holds_pairs(name.text(text)) { end.min(next) } else { end }
+            let one_of_many = assigned && !holds_pairs(name.text(text));
+            value.start..if one_of_many { end_of_line(text, value.start, end) } else { end }
         }
-        false if name.begins_line_of_pairs(text) => value.start..end_of_line(text, value.start),
+        false if name.begins_line_of_pairs(text) => value.start..end_of_line(text, value.start, text.len()),
         false if name.is_in_list(text) => value.start..end_of_item(text, value.start),
         _ => value.span(),
     };
@@ -130,15 +130,20 @@ fn end_of_header(text: &[u8], from: usize) -> usize {
     from.saturating_add(rest.iter().enumerate().position(ends).unwrap_or(rest.len()))
 }
 
-/// The end of the line, or of what stands before the next pair in it.
-fn end_of_line(text: &[u8], from: usize) -> usize {
+/// The end of the line, or of what stands before the next pair in it; not behind `until`.
+fn end_of_line(text: &[u8], from: usize, until: usize) -> usize {
     let rest = text.get(from..).unwrap_or_default();
     let line = rest.get(..memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len())).unwrap_or_default();
-    let next = line.iter().enumerate().position(|(at, byte)| {
+    let near = line.get(..until.saturating_sub(from)).unwrap_or(line);
+    let next = near.iter().enumerate().position(|(at, byte)| {
         let behind = line.get(at.saturating_add(1)..).unwrap_or_default();
         b" \t,;&#".contains(byte) && begins_pair(behind)
     });
-    from.saturating_add(line.get(..next.unwrap_or(line.len())).unwrap_or_default().trim_ascii_end().len())
+    match next {
+        Some(next) => from.saturating_add(line.get(..next).unwrap_or_default().trim_ascii_end().len()),
+        None if near.len() < line.len() => until,
+        None => from.saturating_add(line.trim_ascii_end().len()).min(until),
+    }
 }
 
 /// The end of an item of `Server=db;Password=two words;`.

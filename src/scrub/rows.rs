@@ -6,13 +6,16 @@ const ANNOUNCED: [&[u8]; 3] = [b"Key (", b"Failing row contains (", b"Duplicate 
 /// Values stand near the words that announce them.
 const NEAR: usize = 512;
 
+/// Whether the words stand here, of which most texts have none.
+#[inline]
+pub(super) fn is_announced(text: &[u8], at: usize) -> bool {
+    text.get(at..).is_some_and(|rest| ANNOUNCED.iter().any(|words| rest.starts_with(words)))
+}
+
 /// `Key (email)=(ada@example.org) already exists.`, `Failing row contains (1, ada, ..).` of PostgreSQL;
 /// `Duplicate entry 'ada' for key` of MySQL. `at` is the first letter.
 pub(super) fn row(text: &[u8], at: usize) -> Option<Range<usize>> {
     let rest = text.get(at..)?;
-    if !ANNOUNCED.iter().any(|words| rest.starts_with(words)) {
-        return None;
-    }
     let line =
         rest.get(..memchr::memchr(b'\n', rest.get(..rest.len().min(16 * 1024))?).unwrap_or(rest.len()))?;
     if line.starts_with(b"Key (") {

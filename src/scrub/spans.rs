@@ -9,13 +9,39 @@ pub(super) fn looks_like_json(text: &[u8]) -> bool {
 
 /// Whether `{"..": "password", "value": ".."}` names its value by this key.
 pub(super) fn is_name(key: &[u8]) -> bool {
-    let keys: [&[u8]; 6] = [b"name", b"key", b"field", b"param", b"header", b"id"];
-    keys.iter().any(|name| key.eq_ignore_ascii_case(name))
+    const NAMES: [u64; 6] = small(["name", "key", "field", "param", "header", "id"]);
+    is_one_of(key, NAMES)
 }
 
 pub(super) fn is_value(key: &[u8]) -> bool {
-    let keys: [&[u8]; 6] = [b"value", b"val", b"values", b"content", b"data", b"text"];
-    keys.iter().any(|name| key.eq_ignore_ascii_case(name))
+    const VALUES: [u64; 6] = small(["value", "val", "values", "content", "data", "text"]);
+    is_one_of(key, VALUES)
+}
+
+/// Whether a key is one of these words of at most eight letters, in whatever case: all of them at once.
+#[inline]
+fn is_one_of(key: &[u8], words: [u64; 6]) -> bool {
+    key.len() <= 8 && words.contains(&small_word(key))
+}
+
+const fn small(words: [&str; 6]) -> [u64; 6] {
+    let mut small = [0; 6];
+    let (mut slots, mut words) = (small.as_mut_slice(), words.as_slice());
+    while let ([slot, other_slots @ ..], [word, others @ ..]) = (slots, words) {
+        *slot = small_word(word.as_bytes());
+        (slots, words) = (other_slots, others);
+    }
+    small
+}
+
+/// A word's letters as a number. Only a letter has the other one of its case beside it.
+const fn small_word(mut word: &[u8]) -> u64 {
+    let mut number = 0;
+    while let [letter, rest @ ..] = word {
+        number = number << 8 | (*letter | 0x20) as u64;
+        word = rest;
+    }
+    number
 }
 
 /// Hexadecimal ids of up to 36 characters with hyphens, numbers, addresses, and times: nothing else.
@@ -25,22 +51,75 @@ pub(super) fn is_id(value: &[u8]) -> bool {
     inner.len() <= 40 && inner.iter().all(|byte| byte.is_ascii_hexdigit() || b"-:.xTZ+".contains(byte))
 }
 
-/// The closing quote of the string that begins here, or the end of the input.
-pub(super) fn end_of_string(input: &[u8], start: usize) -> usize {
+/// Most strings end before this many bytes, and are searched for less than what a search in larger blocks takes to
+/// begin.
+const SHORT: usize = 48;
+
+/// The closing quote of the string that begins here, or the end of the input; and whether there are escapes.
+#[inline]
+pub(super) fn end_of_string(input: &[u8], start: usize) -> (usize, bool) {
+    let Some(text) = input.get(start..) else { return (input.len(), false) };
     let mut at = start;
-    while let Some(found) = memchr2(b'"', b'\\', input.get(at..).unwrap_or_default()) {
-        at = at.saturating_add(found);
-        if input.get(at) == Some(&b'"') {
-            return at;
+    for word in text.as_chunks::<8>().0.iter().take(SHORT / 8) {
+        let word = u64::from_le_bytes(*word);
+        let quotes = zeros(word ^ QUOTES);
+        let found = quotes | zeros(word ^ BACKSLASHES);
+        if found != 0 {
+            at = at.wrapping_add((found.trailing_zeros() / 8) as usize);
+            let first = found & found.wrapping_neg();
+            return if quotes & first != 0 { (at, false) } else { end_of_escaped(input, at) };
         }
+        at = at.wrapping_add(8);
+    }
+    end_of_long(input, at)
+}
+
+#[inline(never)]
+fn end_of_long(input: &[u8], at: usize) -> (usize, bool) {
+    match memchr2(b'"', b'\\', input.get(at..).unwrap_or_default()) {
+        None => (input.len(), false),
+        Some(found) => {
+            let at = at.saturating_add(found);
+            if input.get(at) == Some(&b'"') { (at, false) } else { end_of_escaped(input, at) }
+        }
+    }
+}
+
+const EACH: u64 = 0x0101_0101_0101_0101;
+const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
+const BACKSLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
+
+/// Marks the lowest byte that is zero, and maybe higher ones.
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(EACH) & !word & (EACH << 7)
+}
+
+#[inline(never)]
+fn end_of_escaped(input: &[u8], mut at: usize) -> (usize, bool) {
+    loop {
         while input.get(at) == Some(&b'\\') {
             at = at.saturating_add(2);
         }
+        match memchr2(b'"', b'\\', input.get(at..).unwrap_or_default()) {
+            None => return (input.len(), true),
+            Some(found) => at = at.saturating_add(found),
+        }
+        if input.get(at) == Some(&b'"') {
+            return (at, true);
+        }
     }
-    input.len()
 }
 
+#[inline]
 pub(super) fn skip_spaces(input: &[u8], at: usize) -> usize {
+    match input.get(at) {
+        Some(b'\t'..=b' ') => skip_all_spaces(input, at),
+        _ => at,
+    }
+}
+
+#[inline(never)]
+fn skip_all_spaces(input: &[u8], at: usize) -> usize {
     let spaces =
         input.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     at.saturating_add(spaces)
@@ -53,7 +132,7 @@ pub(super) fn end_of_value(input: &[u8], start: usize) -> usize {
     while let Some(&byte) = input.get(at) {
         match byte {
             b'"' => {
-                at = end_of_string(input, at.saturating_add(1)).saturating_add(1).min(input.len());
+                at = end_of_string(input, at.saturating_add(1)).0.saturating_add(1).min(input.len());
                 if depth == 0 {
                     return at;
                 }

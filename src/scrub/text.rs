@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::encoded::Writing;
 use super::found::{Edits, Found, Rule};
-use super::numbers::{Number, number};
+use super::numbers::{Number, is_time, number};
 use super::pairs::pair;
 use super::told::Ahead;
 use super::xml::{element, is_xml};
@@ -16,7 +16,7 @@ enum Class {
     Plain,
     Digit,
     Capital,
-    /// `bearer`, `basic`.
+    /// `Bearer`, `basic`.
     B,
     /// `-`, `_` and `.` end the first word of a token's prefix.
     Joint,
@@ -33,8 +33,14 @@ enum Class {
 
 const CLASSES: [Class; 256] = classes();
 
+#[inline]
+fn class(byte: u8) -> Class {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Plain)
+}
+
 impl Scrubber {
     /// Masks what is secret in this part of the input.
+    #[inline]
     pub(super) fn scan(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>) {
         self.look(edits, span, self.personal);
     }
@@ -68,24 +74,41 @@ impl Scrubber {
         edits.finish()
     }
 
+    #[inline]
     fn look(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>, personal: bool) {
         let Some(text) = edits.input().get(span.clone()) else { return };
+        let nothing = match first_of_class(text) {
+            None => true,
+            Some((_, class)) => class == Class::Digit && self.keys.know_no_time() && is_time(text),
+        };
+        // Most texts end here.
+        if !nothing || self.told.knows() {
+            self.look_at(edits, text, span.start, personal);
+        }
+    }
+
+    /// What stands at `start` of the input.
+    #[inline(never)]
+    fn look_at(&self, edits: &mut Edits<'_, '_>, text: &[u8], start: usize, personal: bool) {
         let mut ahead = Ahead::new(&self.told, text);
         let (mut at, mut seen) = (0, 0);
-        while let Some(&byte) = text.get(at) {
-            let class = CLASSES.get(usize::from(byte)).copied().unwrap_or(Class::Plain);
-            let told = ahead.next().filter(|(told, _)| told.start <= at);
-            let secret = match told {
-                Some((told, rule)) => Number::Secret(told, rule),
-                None if class == Class::Plain => {
-                    at = at.wrapping_add(1);
+        while at < text.len() {
+            let told = ahead.start();
+            let secret = if told <= at {
+                let Some((told, rule)) = ahead.next() else { return };
+                Number::Secret(told, rule)
+            } else {
+                let until = told.min(text.len());
+                let Some((plain, class)) = first_of_class(text.get(at..until).unwrap_or_default()) else {
+                    at = until;
                     continue;
-                }
-                None if class == Class::Escape => {
+                };
+                at = at.wrapping_add(plain);
+                if class == Class::Escape {
                     at = match self.escaped(text, at, &mut seen, personal, edits.found()) {
                         None => at.wrapping_add(1),
                         Some((part, written)) => {
-                            edits.replace(moved(&part, span.start), &written);
+                            edits.replace(moved(&part, start), &written);
                             ahead.pass(part.end);
                             part.end
                         }
@@ -93,15 +116,14 @@ impl Scrubber {
                     continue;
                 }
                 // What was masked is no name in front of a host: `://user:[Filtered]@host`.
-                None if class == Class::At && at > 0 && edits.done() == span.start.saturating_add(at) => {
+                if class == Class::At && at > 0 && edits.done() == start.saturating_add(at) {
                     Number::Harmless(at.wrapping_add(1))
+                } else {
+                    self.secret_at(text, at, class, personal)
                 }
-                None => self.secret_at(text, at, class, personal),
             };
             match secret {
-                Number::Harmless(next) => {
-                    at = ahead.next().map_or(next, |(told, _)| next.min(told.start.max(at)));
-                }
+                Number::Harmless(next) => at = next.min(told.max(at)),
                 Number::Secret(mut secret, rule) => {
                     // What was told and begins in it may end behind it.
                     if let Some((told, _)) = ahead.next().filter(|(told, _)| told.start < secret.end) {
@@ -109,7 +131,7 @@ impl Scrubber {
                     }
                     at = secret.end.max(at.saturating_add(1));
                     seen = seen.max(at);
-                    edits.mask(moved(&secret, span.start), rule);
+                    edits.mask(moved(&secret, start), rule);
                     ahead.pass(at);
                 }
             }
@@ -138,6 +160,7 @@ impl Scrubber {
         Some((part, writing.write(&scrubbed, written)))
     }
 
+    #[inline]
     fn secret_at(&self, text: &[u8], at: usize, class: Class, personal: bool) -> Number {
         let found = match class {
             Class::Plain | Class::Escape => None,
@@ -171,6 +194,23 @@ impl Scrubber {
     }
 }
 
+/// The first byte that may begin something, and how many do not before it.
+#[inline]
+fn first_of_class(text: &[u8]) -> Option<(usize, Class)> {
+    let (blocks, rest) = text.as_chunks::<4>();
+    let mut at = 0_usize;
+    for block in blocks {
+        for (place, byte) in block.iter().enumerate() {
+            if class(*byte) != Class::Plain {
+                return Some((at.wrapping_add(place), class(*byte)));
+            }
+        }
+        at = at.wrapping_add(4);
+    }
+    let place = rest.iter().position(|byte| class(*byte) != Class::Plain)?;
+    Some((at.wrapping_add(place), rest.get(place).map_or(Class::Plain, |byte| class(*byte))))
+}
+
 fn moved(span: &Range<usize>, by: usize) -> Range<usize> {
     span.start.saturating_add(by)..span.end.saturating_add(by)
 }
@@ -178,22 +218,27 @@ fn moved(span: &Range<usize>, by: usize) -> Range<usize> {
 fn capital(text: &[u8], at: usize) -> Option<(Range<usize>, Rule)> {
     match text.get(at)? {
         b'J' => tokens::jwt(text, at).map(|span| (span, Rule::Jwt)),
-        b'B' => tokens::credential(text, at).map(|span| (span, Rule::Credential)),
-        b'A' if !tokens::continues_word(text, at) => {
+        b'A' if tokens::may_begin(text, at) && !tokens::continues_word(text, at) => {
             tokens::known_token(text, at).map(|span| (span, Rule::Token))
         }
-        b'K' | b'F' | b'D' if !tokens::continues_word(text, at) => {
+        b'K' | b'F' | b'D' if rows::is_announced(text, at) && !tokens::continues_word(text, at) => {
             rows::row(text, at).map(|span| (span, Rule::Row))
         }
         _ => None,
     }
 }
 
+#[inline]
 fn joint(text: &[u8], at: usize) -> Option<(Range<usize>, Rule)> {
-    if text.get(at..)?.starts_with(b"-----B") {
-        return tokens::private_key(text, at).map(|span| (span, Rule::PrivateKey));
+    match text.get(at..)? {
+        [b'-', b'-', ..] if text.get(at..)?.starts_with(b"-----B") => {
+            tokens::private_key(text, at).map(|span| (span, Rule::PrivateKey))
+        }
+        _ if tokens::may_end_first_word(text, at) => {
+            tokens::service_token(text, at).map(|span| (span, Rule::Token))
+        }
+        _ => None,
     }
-    tokens::service_token(text, at).map(|span| (span, Rule::Token))
 }
 
 #[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
@@ -203,8 +248,8 @@ const fn classes() -> [Class; 256] {
     while byte < 256 {
         table[byte] = match byte as u8 {
             b'0'..=b'9' => Class::Digit,
-            b'A' | b'B' | b'D' | b'F' | b'J' | b'K' => Class::Capital,
-            b'b' => Class::B,
+            b'A' | b'D' | b'F' | b'J' | b'K' => Class::Capital,
+            b'B' | b'b' => Class::B,
             b'-' | b'_' | b'.' => Class::Joint,
             b'=' | b':' => Class::Separator,
             b'@' => Class::At,

@@ -5,8 +5,34 @@ use std::ops::Range;
 use super::MASK;
 use super::secrets::{Alphabet, TOKENS};
 
-/// For each first letter of a prefix, which lengths its first word may have.
-const FIRST_WORDS: [u16; 256] = first_words();
+/// What the first words of all prefixes have in common.
+struct FirstWords {
+    /// For each first letter, which lengths they have.
+    lengths: [u16; 256],
+    /// For each first letter, a bit for each second one.
+    second: [u32; 256],
+    /// For each letter before the last, a bit for each last one.
+    last: [u32; 256],
+}
+
+const FIRST_WORDS: FirstWords = FirstWords::of_all();
+
+/// Whether a prefix may begin here.
+#[inline]
+pub(super) fn may_begin(text: &[u8], at: usize) -> bool {
+    matches!(text.get(at..), Some([first, second, ..]) if has_bit(&FIRST_WORDS.second, *first, *second))
+}
+
+/// Whether the first word of a prefix may end before `at`, which few words do.
+#[inline]
+pub(super) fn may_end_first_word(text: &[u8], at: usize) -> bool {
+    matches!(text.get(..at), Some([.., before, last]) if has_bit(&FIRST_WORDS.last, *before, *last))
+}
+
+#[inline]
+fn has_bit(bits: &[u32; 256], index: u8, letter: u8) -> bool {
+    bits.get(usize::from(index)).is_some_and(|bits| bits >> (letter & 31) & 1 != 0)
+}
 
 /// A service's token whose prefix has its first separator, or its end, at `at`.
 pub(super) fn service_token(text: &[u8], at: usize) -> Option<Range<usize>> {
@@ -16,7 +42,7 @@ pub(super) fn service_token(text: &[u8], at: usize) -> Option<Range<usize>> {
     let start = start.saturating_add(rest_of_escape(text, start));
     let word = at.checked_sub(start)?;
     let first = usize::from(*text.get(start)?);
-    let possible = FIRST_WORDS.get(first).copied().unwrap_or_default();
+    let possible = FIRST_WORDS.lengths.get(first).copied().unwrap_or_default();
     if word > 15 || possible.checked_shr(u32::try_from(word).ok()?)? & 1 == 0 {
         return None;
     }
@@ -26,7 +52,10 @@ pub(super) fn service_token(text: &[u8], at: usize) -> Option<Range<usize>> {
 /// A service's token that begins at `start`.
 pub(super) fn known_token(text: &[u8], start: usize) -> Option<Range<usize>> {
     let rest = text.get(start..)?;
-    TOKENS.iter().find_map(|(prefix, alphabet, least)| {
+    let first = rest.first()?;
+    // Most prefixes begin with another letter.
+    let mut possible = TOKENS.iter().filter(|(prefix, ..)| prefix.as_bytes().first() == Some(first));
+    possible.find_map(|(prefix, alphabet, least)| {
         let secret = rest.strip_prefix(prefix.as_bytes())?;
         let length = secret.iter().take_while(|byte| is_in(**byte, *alphabet)).count();
         (length >= *least).then(|| start..start.saturating_add(prefix.len()).saturating_add(length))
@@ -36,9 +65,12 @@ pub(super) fn known_token(text: &[u8], start: usize) -> Option<Range<usize>> {
 /// A JSON web token, or any JSON in base64: it begins with `{"`.
 pub(super) fn jwt(text: &[u8], at_j: usize) -> Option<Range<usize>> {
     let start = at_j.checked_sub(2)?;
+    if text.get(start..at_j)? != b"ey" {
+        return None;
+    }
     // Some services put their own prefix and `_` before it.
     let begins = text.get(..start)?.ends_with(b"_") || !continues_word(text, start);
-    if text.get(start..at_j)? != b"ey" || !begins {
+    if !begins {
         return None;
     }
     let rest = text.get(start..)?;
@@ -49,11 +81,15 @@ pub(super) fn jwt(text: &[u8], at_j: usize) -> Option<Range<usize>> {
 
 /// What follows `Bearer` or `Basic`, if it looks like a credential: at least eight of its characters, and no plain
 /// word ("Basic research").
+#[inline]
 pub(super) fn credential(text: &[u8], at: usize) -> Option<Range<usize>> {
-    if continues_word(text, at) {
+    let rest = text.get(at..)?;
+    // Bearer, basic: what most words with a B are not.
+    if !matches!(rest, [_, b'e' | b'E', b'a' | b'A', ..] | [_, b'a' | b'A', b's' | b'S', ..])
+        || continues_word(text, at)
+    {
         return None;
     }
-    let rest = text.get(at..)?;
     let is = |scheme: &[u8]| rest.get(..scheme.len()).is_some_and(|word| word.eq_ignore_ascii_case(scheme));
     let scheme = [b"bearer".as_slice(), b"basic"].into_iter().find(|scheme| is(scheme))?.len();
     let spaces = rest.get(scheme..)?.iter().take_while(|byte| **byte == b' ').count();
@@ -119,18 +155,24 @@ fn is_in(byte: u8, alphabet: Alphabet) -> bool {
         }
 }
 
-#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
-const fn first_words() -> [u16; 256] {
-    let mut table = [0; 256];
-    let mut entry = 0;
-    while entry < TOKENS.len() {
-        let prefix = TOKENS[entry].0.as_bytes();
-        let mut length = 0;
-        while length < prefix.len() && prefix[length].is_ascii_alphanumeric() {
-            length += 1;
+impl FirstWords {
+    #[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
+    const fn of_all() -> Self {
+        let mut words = Self { lengths: [0; 256], second: [0; 256], last: [0; 256] };
+        let mut entry = 0;
+        while entry < TOKENS.len() {
+            let prefix = TOKENS[entry].0.as_bytes();
+            let mut length = 0;
+            while length < prefix.len() && prefix[length].is_ascii_alphanumeric() {
+                length += 1;
+            }
+            // No first word has one letter only: that would not compile.
+            let (before, last) = (prefix[length - 2], prefix[length - 1]);
+            words.lengths[prefix[0] as usize] |= 1 << length;
+            words.second[prefix[0] as usize] |= 1 << (prefix[1] & 31);
+            words.last[before as usize] |= 1 << (last & 31);
+            entry += 1;
         }
-        table[prefix[0] as usize] |= 1 << length;
-        entry += 1;
+        words
     }
-    table
 }

@@ -39,6 +39,11 @@ impl Told {
         })
     }
 
+    /// Whether it was told anything.
+    pub(super) fn knows(&self) -> bool {
+        self.known.is_some() || self.pattern.is_some()
+    }
+
     /// The first known secret at or behind this place. In base64, what was encoded with it goes too.
     pub(super) fn known(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
         let known = self.known.as_ref()?;
@@ -128,11 +133,19 @@ pub(super) struct Ahead<'s, 't> {
     text: &'t [u8],
     known: Option<Range<usize>>,
     pattern: Option<Range<usize>>,
+    /// Where the next begins; farther than any text where nothing comes.
+    start: usize,
 }
 
 impl<'s, 't> Ahead<'s, 't> {
+    #[inline]
     pub(super) fn new(told: &'s Told, text: &'t [u8]) -> Self {
-        Self { told, text, known: told.known(text, 0), pattern: told.pattern(text, 0) }
+        let mut ahead = Self { told, text, known: None, pattern: None, start: usize::MAX };
+        if told.knows() {
+            (ahead.known, ahead.pattern) = (told.known(text, 0), told.pattern(text, 0));
+            ahead.start = ahead.first();
+        }
+        ahead
     }
 
     pub(super) fn next(&self) -> Option<(Range<usize>, Rule)> {
@@ -145,6 +158,17 @@ impl<'s, 't> Ahead<'s, 't> {
         }
     }
 
+    /// Where the next begins; farther than any text where nothing comes.
+    #[inline]
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    fn first(&self) -> usize {
+        let start = |next: &Option<Range<usize>>| next.as_ref().map_or(usize::MAX, |next| next.start);
+        start(&self.known).min(start(&self.pattern))
+    }
+
     /// What begins before this place is done with.
     pub(super) fn pass(&mut self, at: usize) {
         if self.known.as_ref().is_some_and(|known| known.start < at) {
@@ -153,6 +177,7 @@ impl<'s, 't> Ahead<'s, 't> {
         if self.pattern.as_ref().is_some_and(|pattern| pattern.start < at) {
             self.pattern = self.told.pattern(self.text, at);
         }
+        self.start = self.first();
     }
 }
 

@@ -17,6 +17,11 @@ pub(super) fn is_version(value: &[u8]) -> bool {
     parts().next().is_some() && parts().all(|part| is_one(part, several))
 }
 
+/// The same of a string of JSON, its quotes included.
+pub(super) fn is_quoted_version(string: &[u8]) -> bool {
+    string.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).is_some_and(is_version)
+}
+
 fn is_one(part: &[u8], needs_operator: bool) -> bool {
     let operators = part.iter().take(2).take_while(|byte| b"^~<>=!".contains(byte)).count();
     let version = part.get(operators..).unwrap_or_default();

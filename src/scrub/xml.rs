@@ -11,7 +11,13 @@ use super::tokens::continues_word;
 use super::{MASK, Scrubber};
 
 /// Whether a text begins like XML.
+#[inline]
 pub(super) fn is_xml(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b'<' | b'\t'..=b' ')) && begins_with_element(text)
+}
+
+#[inline(never)]
+fn begins_with_element(text: &[u8]) -> bool {
     let mut visible = text.iter().filter(|byte| !byte.is_ascii_whitespace());
     // A path of Rust begins like an element: `<Token as Display>::fmt`.
     visible.next() == Some(&b'<')
@@ -39,12 +45,12 @@ pub(super) fn element(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usiz
         return None;
     };
     let rest = text.get(start..text.len().min(start.saturating_add(LONGEST_CONTENT)))?;
-    // `<\/` is how some write JSON.
     let closing = memchr::memmem::find_iter(rest, name).find_map(|at| {
-        let before = rest.get(..at)?;
-        let before = before.strip_suffix(b"/")?;
-        let before = before.strip_suffix(b"\\").unwrap_or(before);
-        before.strip_suffix(b"<").map(<[u8]>::len)
+        let before = rest.get(..at)?.strip_suffix(b"/")?;
+        // `<\/` is how some write JSON, `<\\/` and more in a string of JSON.
+        let escapes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
+        let tag = before.len().checked_sub(escapes)?.checked_sub(1)?;
+        (before.get(tag) == Some(&b'<')).then_some(tag)
     });
     let content = start..match closing {
         Some(length) => start.saturating_add(length),
@@ -64,8 +70,14 @@ fn cut(content: &[u8], name: &[u8]) -> Option<usize> {
         _ => {
             let Some(tag) = memchr(b'<', content) else { return Some(content.len()) };
             let closing = content.get(tag.saturating_add(1)..)?;
-            let closing = closing.strip_prefix(b"\\").unwrap_or(closing);
+            let escapes = closing.iter().take_while(|byte| **byte == b'\\').count();
+            let closing = closing.get(escapes..).unwrap_or_default();
             let closing = closing.strip_prefix(b"/").unwrap_or(closing);
+            // Of a URL the end of an escape may be missing.
+            let closing = match closing {
+                [closing @ .., b'%'] | [closing @ .., b'%', _] => closing,
+                closing => closing,
+            };
             name.starts_with(closing).then_some(tag)
         }
     }

@@ -13,8 +13,11 @@ use super::{DEFAULT, scrubbed, scrubber_of};
 
 const MASK: &str = "[Filtered]";
 
+/// So many, or as many as `PROPTEST_CASES` says: who changes the scrubber asks for a hundred times as many.
 fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
+    let default = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { cases };
+    ProptestConfig { cases, failure_persistence: None, ..default }
 }
 
 /// The number of a canary, and a document in which it stands behind a secret's name.

@@ -258,6 +258,11 @@ fn xml_of_any_kind() {
         ("text", "bad answer: <user><password>{}</password><note>KEPT</note></user>"),
         ("text", r#"bad answer: "<user><s:password type=\"x\">{}</s:password><note>KEPT<\/note>""#),
         ("text", r"bad answer: <user><password>{}<\/password><note>KEPT<\/note>"),
+        ("text", r"bad answer: <user><password>{}<\\/password><note>KEPT<\\/note>"),
+        ("text", r"bad answer: <user><password>{}<\\\/password><note>KEPT<\\\/note>"),
+        ("text", r"bad answer: <note>KEPT<\\\/note><password>{}<\\\/pass"),
+        ("text", "note=KEPT&x=body%3D%3Cr%3E%3Cpassword%3Ea,%5Cn{}%5Cn%3C%"),
+        ("text", "note=KEPT&x=body%3D%3Cr%3E%3Cpassword%3Ea,%5Cn{}%5Cn%3C%2Fpass%7"),
     ] {
         hidden(&WORD, kind, &[input]);
     }
