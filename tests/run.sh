@@ -14,6 +14,10 @@ unset "${!SENTRY_@}" "${!FAULTWIRE_@}" "${!ROLLBAR_@}" "${!DEMO_@}" RUST_BACKTRA
 # Nothing here is built twice, and rustc's incremental state only costs time and disk.
 export CARGO_INCREMENTAL=0
 
+# Property tests try the same cases each time: whether a commit passes is not a matter of luck. Fuzzing (fuzz/README.md)
+# and PROPTEST_RNG_SEED=.. PROPTEST_CASES=.. look for others.
+export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-4711}
+
 # The servers: for each a file tests/servers/<name>.sh with the functions <name>_install, <name>_start (which exports
 # the FAULTWIRE_TEST_.. that its tests read) and <name>_check (what it complained about; its argument is `complete`
 # if all tests ran).
