@@ -17,7 +17,7 @@ const MASK: &str = "[Filtered]";
 fn cases(cases: u32) -> ProptestConfig {
     let default = ProptestConfig::default();
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { cases };
-    ProptestConfig { cases, failure_persistence: None, ..default }
+    ProptestConfig { cases, max_global_rejects: cases, failure_persistence: None, ..default }
 }
 
 /// The number of a canary, and a document in which it stands behind a secret's name.
