@@ -50,7 +50,8 @@ pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>,
 
 /// What is true of anything, or nothing at all.
 fn says_nothing(value: &[u8]) -> bool {
-    let nothing: [&[u8]; 7] = [b"null", b"none", b"nil", b"true", b"false", b"undefined", b"\"\""];
+    // `?` stands for a parameter of a statement.
+    let nothing: [&[u8]; 8] = [b"null", b"none", b"nil", b"true", b"false", b"undefined", b"\"\"", b"?"];
     nothing.iter().any(|nothing| value.eq_ignore_ascii_case(nothing))
 }
 
