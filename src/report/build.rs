@@ -145,6 +145,9 @@ fn assemble(
     }
     let (values, mut default_fingerprint) = match cause {
         Cause::Error { error, type_name } => {
+            if subject.is_none() {
+                database::notice_unknown(type_name);
+            }
             let links = chain::links(&*error, Some(type_name), &settings.error_names);
             from_links(links, kind, place.as_ref())
         }

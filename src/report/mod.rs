@@ -97,7 +97,7 @@ impl Report {
         self.0.as_ref().map_or_else(EventId::random, |details| details.id)
     }
 
-    /// The status of the response. Default: 500. A report that answers below 500 is not sent, only counted,
+    /// The status of the response. Default: 500, and 503 for a database that cannot be reached. A report that answers below 500 is not sent, only counted,
     /// unless it is [`always`](Self::always) or [`critical`](Self::critical).
     pub fn status(self, status: StatusCode) -> Self {
         self.say(|details| details.answer = status)

@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::mem::{size_of, size_of_val};
+use std::sync::Once;
 
 use crate::record::DatabaseFailure;
 
@@ -106,6 +107,33 @@ pub(super) fn look(error: &(dyn Error + 'static)) -> Option<DatabaseFailure> {
     found
 }
 
+/// Says once that an error of a driver, known by its type's name, was not recognised: its feature is off, or it is of
+/// another line than the feature's.
+pub(crate) fn notice_unknown(type_name: &str) {
+    static SAID: Once = Once::new();
+    if let Some(features) = features_for(type_name) {
+        SAID.call_once(|| {
+            tracing::warn!(
+                target: "faultwire",
+                "a {type_name} was not recognised as a failure of a database: turn on {features} of faultwire"
+            );
+        });
+    }
+}
+
+fn features_for(type_name: &str) -> Option<&'static str> {
+    DRIVERS.iter().find(|(path, _)| type_name.starts_with(path)).map(|(_, features)| *features)
+}
+
+/// The paths of drivers' types, and the features that know them.
+const DRIVERS: [(&str, &str); 5] = [
+    ("sqlx_core::", "the feature `sqlx` (0.9) or `sqlx-0-8`"),
+    ("diesel::", "the feature `diesel`"),
+    ("tokio_postgres::", "the feature `tokio-postgres`"),
+    ("sea_orm::", "the feature `sea-orm` (2)"),
+    ("redis::", "the feature `redis` (1)"),
+];
+
 /// A service's error that is a driver's own. A type that is not known to be an `Error` has no chain.
 #[cfg_attr(
     not(any(
@@ -145,4 +173,31 @@ pub(crate) fn known(any: &dyn Any) -> Option<&(dyn Error + 'static)> {
 ))]
 fn of<E: Error + 'static>(any: &dyn Any) -> Option<&(dyn Error + 'static)> {
     any.downcast_ref::<E>().map(|error| error as _)
+}
+
+#[cfg(all(test, feature = "full"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drivers_type_that_nobody_recognises_is_told_with_the_feature_that_would() {
+        let of = |type_name: &str| features_for(type_name);
+        assert_eq!(
+            of(std::any::type_name::<sqlx09::Error>()),
+            Some("the feature `sqlx` (0.9) or `sqlx-0-8`")
+        );
+        assert_eq!(of(std::any::type_name::<redis::RedisError>()), Some("the feature `redis` (1)"));
+        assert!(of(std::any::type_name::<diesel::result::Error>()).is_some());
+        assert!(of(std::any::type_name::<tokio_postgres::Error>()).is_some());
+        assert!(of(std::any::type_name::<sea_orm::DbErr>()).is_some());
+        assert_eq!(of(std::any::type_name::<std::io::Error>()), None);
+    }
+
+    #[test]
+    fn a_link_that_is_no_drivers_is_passed_by_its_size_and_one_that_is_is_found() {
+        assert!(may_be_one(&sqlx09::Error::PoolTimedOut) && may_be_one(&diesel::result::Error::NotFound));
+        let parse = "x".parse::<u8>().unwrap_err();
+        assert!(!may_be_one(&parse) && recognise(&parse).is_none());
+        assert!(recognise(&std::io::Error::other(sqlx09::Error::PoolTimedOut)).is_some());
+    }
 }

@@ -36,7 +36,7 @@ use crate::record::{
 };
 use crate::reporter::{self, ErrorName};
 
-pub(crate) use drivers::known;
+pub(crate) use drivers::{known, notice_unknown};
 
 impl Report {
     /// A report of a failure of a database, whatever its error: of kind [`Kind::Database`](crate::Kind::Database).
