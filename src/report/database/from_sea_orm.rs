@@ -12,16 +12,13 @@ use DatabaseClass::{Connection, Decode, Migration, NotFound, Other, PoolTimeout}
 
 const DRIVER: &str = "sea-orm";
 
-pub(super) const SIZES: u64 = size::<DbErr>() | size::<RuntimeErr>() | size::<ConnAcquireErr>();
+pub(super) const SIZES: u64 = size::<DbErr>() | size::<RuntimeErr>();
 
 pub(super) fn look(error: &(dyn Error + 'static)) -> Option<DatabaseFailure> {
     if let Some(error) = as_a::<DbErr>(error) {
         return Some(of_error(error));
     }
-    match as_a::<RuntimeErr>(error) {
-        Some(error) => Some(of_runtime(error, Other)),
-        None => as_a::<ConnAcquireErr>(error).map(of_acquire),
-    }
+    as_a::<RuntimeErr>(error).map(|error| of_runtime(error, Other))
 }
 
 /// What the server said, in its own words, and what sqlx made of it.

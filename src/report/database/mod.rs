@@ -56,7 +56,6 @@ impl Report {
     /// })?;
     /// # Ok(())
     /// # }
-    /// # drop(example(&sqlx::SqlitePool::connect_lazy("sqlite::memory:").unwrap()));
     /// ```
     #[track_caller]
     pub fn database(error: impl Into<BoxError> + 'static) -> Self {
@@ -132,7 +131,6 @@ impl Report {
     /// sqlx::query(add).bind("ada@example.org").execute(pool).await.map_err(|error| Report::database(error).conflict())?;
     /// # Ok(())
     /// # }
-    /// # drop(example(&sqlx::SqlitePool::connect_lazy("sqlite::memory:").unwrap()));
     /// ```
     pub fn conflict(self) -> Self {
         let is_one =
