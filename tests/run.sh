@@ -21,7 +21,7 @@ export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-4711}
 # The servers: for each a file tests/servers/<name>.sh with the functions <name>_install, <name>_start (which exports
 # the FAULTWIRE_TEST_.. that its tests read) and <name>_check (what it complained about; its argument is `complete`
 # if all tests ran).
-servers=(bugsink)
+servers=(bugsink postgres mariadb redis)
 
 current='start'
 step_began=$SECONDS
@@ -93,6 +93,21 @@ import urllib.request
 
 urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1], timeout=30).read()
 PY
+}
+
+# A port of this machine that nobody listens on.
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# Databases refuse to be run by root.
+unprivileged=()
+[ "$(id -u)" -ne 0 ] || unprivileged=(setpriv --reuid=nobody --regid=nogroup --clear-groups env HOME=/)
+
+# A directory for the data of a server that is run so.
+private_directory() {
+    mkdir -p "$1"
+    [ "$(id -u)" -ne 0 ] || chown nobody:nogroup "$1"
 }
 
 install_packages() {

@@ -5,6 +5,8 @@
 
 #[path = "../../src/scrub/tests/canary.rs"]
 mod canary;
+#[path = "../../src/report/database/tests/pieces.rs"]
+mod pieces;
 #[path = "../../src/scrub/tests/plant.rs"]
 mod plant;
 #[path = "../../src/scrub/tests/spell.rs"]
@@ -106,6 +108,27 @@ pub fn item(data: &[u8]) {
             hides(&canary, &once, &document);
         }
         _ => {}
+    }
+}
+
+/// A statement: any text, or pieces of a dialect whose texts, comments and numbers are known.
+pub fn statement(data: &[u8]) {
+    let Some((first, rest)) = data.split_first() else { return };
+    if first & 1 == 0 {
+        let text = String::from_utf8_lossy(rest);
+        for system in [None, Some("postgresql"), Some("mysql"), Some("sqlite"), Some("redis")] {
+            let (shown, summary) = fuzzing::statement(system, &text);
+            assert!(shown.len() <= 2048 && summary.len() <= 255, "{text:?} becomes {shown:?}");
+        }
+        return;
+    }
+    let (dialect, statement) = pieces::statement(rest);
+    for system in [None, Some(pieces::DIALECTS[dialect])] {
+        let (shown, summary) = fuzzing::statement(system, &statement);
+        for left in [pieces::CANARY, pieces::NUMBER] {
+            let hidden = !shown.contains(left) && !summary.contains(left);
+            assert!(hidden, "{system:?}\n{statement}\nis shown as\n{shown}");
+        }
     }
 }
 

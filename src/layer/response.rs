@@ -17,7 +17,7 @@ use crate::panics::{self, Caught};
 use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, PanicInfo, RequestSnapshot};
 use crate::report::response::take_travelling;
 use crate::report::submit::{Failure, submit};
-use crate::report::{EVENT_ID_HEADER, Report, chain, problem_json};
+use crate::report::{EVENT_ID_HEADER, Report, chain, database, problem_json};
 use crate::reporter::ErrorName;
 use crate::scrub::scrub_text;
 use crate::sink::Record;
@@ -101,7 +101,11 @@ impl Active {
             reporter.counters.discarded.add(1);
         }
         if let Cause::Error { error, .. } = &details.cause {
-            self.context.breadcrumb(chain::text_of(error));
+            let text = match details.failure() {
+                None => chain::text_of(error),
+                Some(_) => chain::message_of(&**error),
+            };
+            self.context.breadcrumb(text);
         }
     }
 
@@ -202,9 +206,12 @@ fn details_of<E: fmt::Display + 'static>(error: &E, names: &[ErrorName]) -> Deta
     let known = known.or_else(|| any.downcast_ref::<axum::Error>().map(|error| error as _));
     #[cfg(feature = "tonic")]
     let known = known.or_else(|| any.downcast_ref::<tonic::Status>().map(|error| error as _));
-    let links = match known {
-        Some(error) => chain::links(error, Some(std::any::type_name::<E>()), names),
-        None => vec![Link { type_name: std::any::type_name::<E>().into(), message: chain::text_of(error) }],
-    };
-    Details::new(Cause::Chain(links))
+    let type_name = std::any::type_name::<E>();
+    match known.or_else(|| database::known(any)) {
+        Some(error) => Details::of_chain(error, Some(type_name), names),
+        None => {
+            let link = Link { type_name: type_name.into(), message: chain::text_of(error) };
+            Details::new(Cause::Chain(vec![link]))
+        }
+    }
 }

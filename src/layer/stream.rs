@@ -14,7 +14,6 @@ use pin_project_lite::pin_project;
 use super::response::Active;
 use crate::panics;
 use crate::record::{Cause, Details, Mechanism};
-use crate::report::chain;
 
 /// Watches a body that may still fail, if its type is one that can be wrapped inside itself. One whose size
 /// is known holds its bytes already.
@@ -71,8 +70,7 @@ where
         match polled {
             Ok(polled) => {
                 if let Poll::Ready(Some(Err(error))) = &polled {
-                    let links = chain::links(error, None, active.error_names());
-                    let details = Box::new(Details::new(Cause::Chain(links)));
+                    let details = Box::new(Details::of_chain(error, None, active.error_names()));
                     active.record(details, Mechanism { name: "body", handled: false }, Some(*this.status));
                 }
                 if matches!(polled, Poll::Ready(None | Some(Err(_)))) {

@@ -3,6 +3,7 @@
 //! It goes through the `sink` in a record and becomes an event on our own thread (`report::build`).
 
 mod body;
+mod database;
 mod head;
 mod labels;
 mod normalise;
@@ -19,6 +20,8 @@ use http::{Method, StatusCode, Uri};
 use serde_json::Value;
 
 pub(crate) use self::body::{KeptBody, MAX_BODY_TEXT};
+pub(crate) use self::database::{Database, Pool, Subject, System, kept_statement};
+pub use self::database::{DatabaseClass, DatabaseFailure, Fault};
 pub(crate) use self::head::{Headers, is_shown_header};
 pub use self::labels::{EventId, Kind, Level};
 pub(crate) use self::labels::{Origin, header_value, spread};
@@ -93,6 +96,8 @@ pub(crate) struct Details {
     /// Set when somebody recorded the failure without taking it: an `Err` that goes on to the server.
     pub(crate) recorded: AtomicBool,
     pub(crate) kind: Option<Kind>,
+    /// What was recognised in the error, and what was said of that.
+    pub(crate) subject: Option<Subject>,
     pub(crate) level: Option<Level>,
     pub(crate) critical: bool,
     pub(crate) always: bool,
@@ -119,6 +124,7 @@ impl Details {
             public: None,
             recorded: AtomicBool::new(false),
             kind: None,
+            subject: None,
             level: None,
             critical: false,
             always: false,
@@ -135,10 +141,16 @@ impl Details {
     /// What caused the failure, where nobody said it.
     pub(crate) fn kind_or_default(&self, in_request: bool) -> Kind {
         self.kind.unwrap_or(match &self.cause {
+            _ if self.subject.is_some() => Kind::Database,
             Cause::Panic(_) => Kind::Panic,
             _ if in_request => Kind::Route,
             _ => Kind::Other,
         })
+    }
+
+    /// What the driver of a database said, if one did.
+    pub(crate) fn failure(&self) -> Option<&DatabaseFailure> {
+        self.subject.as_ref()?.failure()
     }
 
     /// Where it happened.

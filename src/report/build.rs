@@ -6,9 +6,11 @@ use sentry::protocol::{ClientSdkInfo, Event, Exception, Mechanism, ResponseConte
 use sentry::{Client, ClientOptions, Hub};
 
 use crate::context::Facts;
-use crate::record::{Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot};
+use crate::record::{
+    Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot, Subject,
+};
 use crate::report::stack::{self, Symbols};
-use crate::report::{chain, decorate, fingerprint};
+use crate::report::{chain, database, decorate, fingerprint};
 use crate::reporter::Settings;
 use crate::sink::Record;
 
@@ -137,12 +139,15 @@ fn assemble(
     let panicked = matches!(details.cause, Cause::Panic(_));
     let place = details.place().cloned();
     let (level_said, critical) = (details.level, details.critical);
-    let Details { mut cause, fingerprint, edit, backtrace: caught, mut stack, .. } = *details;
+    let Details { mut cause, subject, fingerprint, edit, backtrace: caught, mut stack, .. } = *details;
     if let Cause::Panic(panic) = &mut cause {
         stack = panic.stack.take();
     }
-    let (values, default_fingerprint) = match cause {
+    let (values, mut default_fingerprint) = match cause {
         Cause::Error { error, type_name } => {
+            if subject.is_none() {
+                database::notice_unknown(type_name);
+            }
             let links = chain::links(&*error, Some(type_name), &settings.error_names);
             from_links(links, kind, place.as_ref())
         }
@@ -154,6 +159,12 @@ fn assemble(
         }
     };
     event.exception.values = values;
+    if let Some(Subject::Database(database)) = &subject {
+        database::show::database(&mut event, database);
+        if let Some(failure) = &database.failure {
+            default_fingerprint = database::show::fingerprint(failure, default_fingerprint);
+        }
+    }
     if let Some(outermost) = event.exception.values.last_mut() {
         outermost.mechanism = Some(Mechanism {
             ty: mechanism.name.to_owned(),
@@ -200,7 +211,8 @@ fn from_links(links: Vec<Link>, kind: Kind, place: Option<&Place>) -> (Vec<Excep
     (links.into_iter().rev().map(exception).collect(), fingerprint)
 }
 
-fn from_panic(panic: PanicInfo, kind: Kind) -> (Vec<Exception>, Vec<String>) {
+fn from_panic(mut panic: PanicInfo, kind: Kind) -> (Vec<Exception>, Vec<String>) {
+    panic.message = database::hide::debugged(panic.message);
     let fingerprint = fingerprint::of_error(kind, "panic", &panic.message, panic.location.as_ref());
     let exception = Exception { ty: "panic".to_owned(), value: Some(panic.message), ..Exception::default() };
     (vec![exception], fingerprint)

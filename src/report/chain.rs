@@ -7,6 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::record::{Link, without_generics};
+use crate::report::database;
 use crate::reporter::ErrorName;
 
 /// At most this many links; a chain that goes round ends here.
@@ -20,17 +21,23 @@ pub(crate) fn links(
     outermost: Option<&'static str>,
     names: &[ErrorName],
 ) -> Vec<Link> {
-    std::iter::successors(Some(error), |error: &&'_ (dyn Error + 'static)| (*error).source())
-        .take(MAX_LINKS)
-        .enumerate()
-        .map(|(depth, error)| Link {
-            type_name: Cow::Borrowed(match outermost {
-                Some(name) if depth == 0 && !is_box(name) => name,
-                _ => type_of(error, names),
-            }),
-            message: text_of(error),
-        })
-        .collect()
+    let walk = std::iter::successors(Some(error), |error: &&'_ (dyn Error + 'static)| (*error).source());
+    let errors: Vec<_> = walk.take(MAX_LINKS).collect();
+    let link = |(depth, error): (usize, &&'_ (dyn Error + 'static))| Link {
+        type_name: Cow::Borrowed(match outermost {
+            Some(name) if depth == 0 && !is_box(name) => name,
+            _ => type_of(*error, names),
+        }),
+        message: text_of(*error),
+    };
+    let mut links = errors.iter().enumerate().map(link).collect();
+    database::hide::rows(&errors, &mut links);
+    links
+}
+
+/// The text of the error alone, without what its database quotes.
+pub(crate) fn message_of(error: &(dyn Error + 'static)) -> String {
+    links(error, None, &[]).into_iter().next().map(|link| link.message).unwrap_or_default()
 }
 
 /// The error's text, cut to what servers keep.
@@ -89,6 +96,18 @@ fn type_of(error: &(dyn Error + 'static), names: &[ErrorName]) -> &'static str {
     first_of!(axum::Error);
     #[cfg(feature = "tonic")]
     first_of!(tonic::Status);
+    #[cfg(feature = "sqlx")]
+    first_of!(sqlx09::error::Error, sqlx09::migrate::MigrateError);
+    #[cfg(feature = "sqlx-0-8")]
+    first_of!(sqlx08::error::Error, sqlx08::migrate::MigrateError);
+    #[cfg(feature = "diesel")]
+    first_of!(diesel::result::Error, diesel::ConnectionError);
+    #[cfg(feature = "tokio-postgres")]
+    first_of!(tokio_postgres::Error);
+    #[cfg(feature = "sea-orm")]
+    first_of!(sea_orm::DbErr);
+    #[cfg(feature = "redis")]
+    first_of!(redis::RedisError);
     "Error"
 }
 

@@ -13,12 +13,34 @@ impl<E: Into<BoxError> + 'static> From<E> for Report {
     #[track_caller]
     fn from(error: E) -> Self {
         let backtrace = backtrace_of(&error);
-        let cause = Cause::Error { error: error.into(), type_name: type_name::<E>() };
+        let cause = Cause::Error { error: boxed(error), type_name: type_name::<E>() };
         let mut details = Box::new(Details::new(cause));
+        details.recognise();
         details.location = Some(Location::caller().into());
         details.backtrace = backtrace;
         Self::with_details(details)
     }
+}
+
+/// An `anyhow::Error` boxes what is in it behind a type of its own, unless it is asked for the error itself.
+#[cfg(feature = "anyhow")]
+#[inline]
+fn boxed<E: Into<BoxError> + 'static>(error: E) -> BoxError {
+    use std::any::Any;
+
+    let mut error = Some(error);
+    let anyhow = (&mut error as &mut dyn Any).downcast_mut::<Option<anyhow::Error>>().and_then(Option::take);
+    match (anyhow, error) {
+        (Some(anyhow), _) => anyhow.reallocate_into_boxed_dyn_error_without_backtrace(),
+        (None, Some(error)) => error.into(),
+        // One of the two is there.
+        (None, None) => "error".into(),
+    }
+}
+
+#[cfg(not(feature = "anyhow"))]
+fn boxed<E: Into<BoxError>>(error: E) -> BoxError {
+    error.into()
 }
 
 /// The backtrace that an `anyhow::Error` caught where it was made (only with `RUST_BACKTRACE`).

@@ -7,6 +7,7 @@
 mod body;
 pub(crate) mod build;
 pub(crate) mod chain;
+pub(crate) mod database;
 pub(crate) mod decorate;
 mod fingerprint;
 mod from;
@@ -25,7 +26,7 @@ use http::StatusCode;
 use sentry::Hub;
 use sentry::protocol::Event;
 
-pub use crate::record::{Breadcrumb, EventId, Kind, Level};
+pub use crate::record::{Breadcrumb, DatabaseClass, DatabaseFailure, EventId, Fault, Kind, Level};
 pub(crate) use problem::problem_json;
 
 use self::submit::{Failure, submit};
@@ -80,7 +81,7 @@ impl Report {
     pub fn from_ref(error: &(dyn std::error::Error + 'static)) -> Self {
         let reporter = reporter::global();
         let names = reporter.as_ref().map_or(&[][..], |reporter| &reporter.settings.error_names);
-        let mut details = Box::new(Details::new(Cause::Chain(chain::links(error, None, names))));
+        let mut details = Box::new(Details::of_chain(error, None, names));
         details.location = Some(std::panic::Location::caller().into());
         Self::with_details(details)
     }
@@ -96,7 +97,7 @@ impl Report {
         self.0.as_ref().map_or_else(EventId::random, |details| details.id)
     }
 
-    /// The status of the response. Default: 500. A report that answers below 500 is not sent, only counted,
+    /// The status of the response. Default: 500, and 503 for a database that cannot be reached. A report that answers below 500 is not sent, only counted,
     /// unless it is [`always`](Self::always) or [`critical`](Self::critical).
     pub fn status(self, status: StatusCode) -> Self {
         self.say(|details| details.answer = status)
@@ -108,7 +109,8 @@ impl Report {
         self.say(|details| details.public = Some(detail))
     }
 
-    /// What caused the failure. Default: [`Kind::Route`] in a request, else [`Kind::Other`].
+    /// What caused the failure. Default: [`Kind::Database`] if a database's driver is in the chain, else
+    /// [`Kind::Route`] in a request, else [`Kind::Other`].
     pub fn kind(self, kind: Kind) -> Self {
         self.say(|details| details.kind = Some(kind))
     }
@@ -211,6 +213,7 @@ impl Report {
             backtrace: said.backtrace.clone(),
             stack: said.stack.clone(),
             kind: said.kind,
+            subject: said.subject.clone(),
             level: said.level,
             critical: said.critical,
             always: said.always,

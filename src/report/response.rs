@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{Extensions, HeaderValue, Response};
 
 use super::{EVENT_ID_HEADER, Report, problem_json};
@@ -25,6 +25,7 @@ impl Report {
     /// assert_eq!(response.headers()["content-type"], "application/problem+json");
     /// ```
     pub fn into_http<B: From<String>>(self) -> Response<B> {
+        let retry_after = self.0.as_ref().and_then(|said| said.retry_after());
         let mut id = [0; 32];
         let id = self.id().encode(&mut id);
         let (status, problem) = match &self.0 {
@@ -34,6 +35,9 @@ impl Report {
         let mut response = Response::new(B::from(problem));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         self.leave(response, header_value(id))
     }
 

@@ -61,8 +61,9 @@ pub(super) fn pair(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usize>,
 
 /// What is true of anything, or nothing at all.
 fn says_nothing(value: &[u8]) -> bool {
-    let nothing: [&[u8]; 9] =
-        [b"null", b"none", b"nil", b"true", b"false", b"undefined", b"\"\"", b"[]", b"{}"];
+    // `?` stands for a parameter of a statement.
+    let nothing: [&[u8]; 10] =
+        [b"null", b"none", b"nil", b"true", b"false", b"undefined", b"\"\"", b"[]", b"{}", b"?"];
     nothing.iter().any(|nothing| value.eq_ignore_ascii_case(nothing))
 }
 

@@ -11,7 +11,9 @@ use std::sync::LazyLock;
 
 use foldhash::quality::{FoldHasher, RandomState};
 
-use crate::record::{BoxError, Cause, Details, Kind, normalise, spread, truncated, without_generics};
+use crate::record::{
+    BoxError, Cause, DatabaseFailure, Details, Fault, Kind, normalise, spread, truncated, without_generics,
+};
 use crate::reporter;
 
 /// So much of a message tells it from others.
@@ -82,6 +84,21 @@ fn message_of(cause: &Cause) -> u64 {
     key.0.finish()
 }
 
+/// The same for a driver's failure: its text quotes rows, and what it is about does not.
+#[cold]
+fn message_of_failure(cause: &Cause, failure: &DatabaseFailure) -> u64 {
+    let key = match cause {
+        Cause::Error { type_name, .. } => KeyOf::new().number(address_of(type_name)),
+        Cause::Chain(links) => {
+            links.first().map_or_else(KeyOf::new, |link| KeyOf::new().text(without_generics(&link.type_name)))
+        }
+        Cause::Panic(_) | Cause::Status => KeyOf::new(),
+    };
+    let names = [failure.code(), failure.constraint(), failure.table(), failure.column()];
+    let key = key.number(failure.class as u64);
+    names.into_iter().fold(key, |key, name| key.text(name.unwrap_or_default())).0.finish()
+}
+
 impl Details {
     /// The key of a failure that has a cause. `kind` is what it is taken for where nobody said.
     pub(crate) fn storm_key(&self, kind: Kind) -> Key {
@@ -90,6 +107,11 @@ impl Details {
             let key = KeyOf::new().number(u64::from(self.critical));
             return fingerprint.iter().fold(key, |key, part| key.text(part)).finish();
         }
+        // One outage is one storm, as it is one issue: whatever the route, the type and the place.
+        if let Some(failure) = self.failure().filter(|failure| failure.fault() == Fault::Infrastructure) {
+            let key = KeyOf::new().number(u64::from(self.critical)).number(failure.class as u64);
+            return key.text("database").text(failure.driver).finish();
+        }
         let likeness = self.likeness.unwrap_or_else(|| self.likeness(self.place_hash()));
         let kind = (kind as u64).wrapping_shl(1) | u64::from(self.critical);
         Key(spread(likeness ^ kind))
@@ -97,7 +119,11 @@ impl Details {
 
     /// The hash of type, message and place: what is known of a failure when it is made.
     pub(crate) fn likeness(&self, place: u64) -> u64 {
-        spread(message_of(&self.cause) ^ place)
+        let message = match self.failure() {
+            Some(failure) => message_of_failure(&self.cause, failure),
+            None => message_of(&self.cause),
+        };
+        spread(message ^ place)
     }
 
     pub(crate) fn place_hash(&self) -> u64 {

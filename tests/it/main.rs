@@ -12,6 +12,7 @@ mod bodies;
 mod bugsink;
 mod config;
 mod context;
+mod database;
 mod delivery;
 mod demo;
 mod fake;

@@ -3,6 +3,7 @@
 //! It answers 200 also to what it throws away, so every test reads back what is stored and compares it with what
 //! went over the wire. `tests/run.sh` starts the server.
 
+mod database;
 mod sdk;
 mod server;
 mod tap;

@@ -56,6 +56,12 @@ impl Project {
         issues.iter().map(issue).collect()
     }
 
+    /// How many events each issue has, for tests that look at nothing else.
+    pub(super) fn stored_events_by_issue(&self) -> Vec<u64> {
+        let issues = self.api.list(&format!("issues/?project={}", self.id));
+        issues.iter().map(|issue| issue["stored_event_count"].as_u64().unwrap()).collect()
+    }
+
     fn event(&self, id: &str) -> Value {
         self.api.get(&format!("events/{id}/"))["data"].take()
     }

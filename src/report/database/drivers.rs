@@ -1,0 +1,203 @@
+//! Which links of a chain are errors of a database's driver.
+//!
+//! Every report asks this on the failing thread, so a link that is none costs the comparison of its size: the size of
+//! a value behind `dyn Error` is at hand, its type takes a call for each that it could be.
+
+use std::any::Any;
+use std::error::Error;
+use std::mem::{size_of, size_of_val};
+use std::sync::Once;
+
+use crate::record::DatabaseFailure;
+
+/// At most this many links are looked at.
+const MAX_LINKS: usize = 32;
+
+/// The sizes of all the errors that drivers have.
+const SIZES: u64 = {
+    let sizes = 0;
+    #[cfg(feature = "sqlx")]
+    let sizes = sizes | super::from_sqlx::current::SIZES;
+    #[cfg(feature = "sqlx-0-8")]
+    let sizes = sizes | super::from_sqlx::previous::SIZES;
+    #[cfg(feature = "diesel")]
+    let sizes = sizes | super::from_diesel::SIZES;
+    #[cfg(feature = "tokio-postgres")]
+    let sizes = sizes | super::from_postgres::SIZES;
+    #[cfg(feature = "sea-orm")]
+    let sizes = sizes | super::from_sea_orm::SIZES;
+    #[cfg(feature = "redis")]
+    let sizes = sizes | super::from_redis::SIZES;
+    sizes
+};
+
+/// Whether there is a driver at all.
+pub(super) const EXIST: bool = SIZES != 0;
+
+/// The set that holds the size of `T`: one bit for eight bytes.
+pub(super) const fn size<T>() -> u64 {
+    1_u64.wrapping_shl(size_of::<T>().wrapping_shr(3) as u32 & 63)
+}
+
+pub(super) fn as_a<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    if size_of_val(error) == size_of::<T>() { error.downcast_ref() } else { None }
+}
+
+/// What the first link that is a driver's says. It runs `source()`, which is the application's code.
+#[inline]
+pub(crate) fn recognise(error: &(dyn Error + 'static)) -> Option<DatabaseFailure> {
+    if !EXIST {
+        return None;
+    }
+    let mut link = Some(error);
+    for _ in 0..MAX_LINKS {
+        let error = link?;
+        if may_be_one(inside(error))
+            && let Some(failure) = look(inside(error))
+        {
+            return Some(failure);
+        }
+        link = error.source();
+    }
+    None
+}
+
+/// An `io::Error` shows what it was made of as its own, and leaves it out of the chain.
+#[inline]
+pub(super) fn inside<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    match as_a::<std::io::Error>(error).and_then(std::io::Error::get_ref) {
+        Some(inside) => inside,
+        None => error,
+    }
+}
+
+#[inline]
+fn may_be_one(error: &(dyn Error + 'static)) -> bool {
+    SIZES.wrapping_shr(size_of_val(error).wrapping_shr(3) as u32) & 1 == 1
+}
+
+/// What this one link says.
+#[cold]
+#[inline(never)]
+#[cfg_attr(
+    not(any(
+        feature = "sqlx",
+        feature = "sqlx-0-8",
+        feature = "diesel",
+        feature = "tokio-postgres",
+        feature = "sea-orm",
+        feature = "redis"
+    )),
+    expect(unused_variables, reason = "there are no drivers")
+)]
+pub(super) fn look(error: &(dyn Error + 'static)) -> Option<DatabaseFailure> {
+    let found = None;
+    #[cfg(feature = "sqlx")]
+    let found = found.or_else(|| super::from_sqlx::current::look(error));
+    #[cfg(feature = "sqlx-0-8")]
+    let found = found.or_else(|| super::from_sqlx::previous::look(error));
+    #[cfg(feature = "diesel")]
+    let found = found.or_else(|| super::from_diesel::look(error));
+    #[cfg(feature = "tokio-postgres")]
+    let found = found.or_else(|| super::from_postgres::look(error));
+    #[cfg(feature = "sea-orm")]
+    let found = found.or_else(|| super::from_sea_orm::look(error));
+    #[cfg(feature = "redis")]
+    let found = found.or_else(|| super::from_redis::look(error));
+    found
+}
+
+/// Says once that an error of a driver, known by its type's name, was not recognised: its feature is off, or it is of
+/// another line than the feature's.
+pub(crate) fn notice_unknown(type_name: &str) {
+    static SAID: Once = Once::new();
+    if let Some(features) = features_for(type_name) {
+        SAID.call_once(|| {
+            tracing::warn!(
+                target: "faultwire",
+                "a {type_name} was not recognised as a failure of a database: turn on {features} of faultwire"
+            );
+        });
+    }
+}
+
+fn features_for(type_name: &str) -> Option<&'static str> {
+    DRIVERS.iter().find(|(path, _)| type_name.starts_with(path)).map(|(_, features)| *features)
+}
+
+/// The paths of drivers' types, and the features that know them.
+const DRIVERS: [(&str, &str); 5] = [
+    ("sqlx_core::", "the feature `sqlx` (0.9) or `sqlx-0-8`"),
+    ("diesel::", "the feature `diesel`"),
+    ("tokio_postgres::", "the feature `tokio-postgres`"),
+    ("sea_orm::", "the feature `sea-orm` (2)"),
+    ("redis::", "the feature `redis` (1)"),
+];
+
+/// A service's error that is a driver's own. A type that is not known to be an `Error` has no chain.
+#[cfg_attr(
+    not(any(
+        feature = "sqlx",
+        feature = "sqlx-0-8",
+        feature = "diesel",
+        feature = "tokio-postgres",
+        feature = "sea-orm",
+        feature = "redis"
+    )),
+    expect(unused_variables, reason = "there are no drivers")
+)]
+pub(crate) fn known(any: &dyn Any) -> Option<&(dyn Error + 'static)> {
+    let found = None;
+    #[cfg(feature = "sqlx")]
+    let found = found.or_else(|| of::<sqlx09::Error>(any));
+    #[cfg(feature = "sqlx-0-8")]
+    let found = found.or_else(|| of::<sqlx08::Error>(any));
+    #[cfg(feature = "diesel")]
+    let found = found.or_else(|| of::<diesel::result::Error>(any));
+    #[cfg(feature = "tokio-postgres")]
+    let found = found.or_else(|| of::<tokio_postgres::Error>(any));
+    #[cfg(feature = "sea-orm")]
+    let found = found.or_else(|| of::<sea_orm::DbErr>(any));
+    #[cfg(feature = "redis")]
+    let found = found.or_else(|| of::<redis::RedisError>(any));
+    found
+}
+
+#[cfg(any(
+    feature = "sqlx",
+    feature = "sqlx-0-8",
+    feature = "diesel",
+    feature = "tokio-postgres",
+    feature = "sea-orm",
+    feature = "redis"
+))]
+fn of<E: Error + 'static>(any: &dyn Any) -> Option<&(dyn Error + 'static)> {
+    any.downcast_ref::<E>().map(|error| error as _)
+}
+
+#[cfg(all(test, feature = "full"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drivers_type_that_nobody_recognises_is_told_with_the_feature_that_would() {
+        let of = |type_name: &str| features_for(type_name);
+        assert_eq!(
+            of(std::any::type_name::<sqlx09::Error>()),
+            Some("the feature `sqlx` (0.9) or `sqlx-0-8`")
+        );
+        assert_eq!(of(std::any::type_name::<redis::RedisError>()), Some("the feature `redis` (1)"));
+        assert!(of(std::any::type_name::<diesel::result::Error>()).is_some());
+        assert!(of(std::any::type_name::<tokio_postgres::Error>()).is_some());
+        assert!(of(std::any::type_name::<sea_orm::DbErr>()).is_some());
+        assert_eq!(of(std::any::type_name::<std::io::Error>()), None);
+    }
+
+    #[test]
+    fn a_link_that_is_no_drivers_is_passed_by_its_size_and_one_that_is_is_found() {
+        assert!(may_be_one(&sqlx09::Error::PoolTimedOut) && may_be_one(&diesel::result::Error::NotFound));
+        let parse = "x".parse::<u8>().unwrap_err();
+        assert!(!may_be_one(&parse) && recognise(&parse).is_none());
+        assert!(recognise(&std::io::Error::other(sqlx09::Error::PoolTimedOut)).is_some());
+    }
+}
