@@ -1,6 +1,7 @@
 //! What goes and what stays, a table for each kind.
 
 mod shapes;
+mod shortcuts;
 mod texts;
 
 use super::{DEFAULT, Found, MASK, Meaning, Rules, Scrubber};
