@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        guard.flush(Duration::from_secs(60));
+        assert!(guard.flush(Duration::from_secs(60)), "everything is delivered");
         Ok(())
     };
     send(WARM_UP)?;
