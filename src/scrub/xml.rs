@@ -46,12 +46,8 @@ pub(super) fn element(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usiz
     };
     let rest = text.get(start..text.len().min(start.saturating_add(LONGEST_CONTENT)))?;
     // `<\/` is how some write JSON.
-    let closing = memchr::memmem::find_iter(rest, name).find_map(|at| {
-        let before = rest.get(..at)?;
-        let before = before.strip_suffix(b"/")?;
-        let before = before.strip_suffix(b"\\").unwrap_or(before);
-        before.strip_suffix(b"<").map(<[u8]>::len)
-    });
+    let closes = |before: &[u8]| memchr::memmem::find(rest, &[before, name].concat());
+    let closing = closes(b"</").into_iter().chain(closes(b"<\\/")).min();
     let content = start..match closing {
         Some(length) => start.saturating_add(length),
         None => start.saturating_add(cut(text.get(start..)?, name)?),
