@@ -64,5 +64,5 @@ fn text() -> Vec<u8> {
 
 /// A text of 1 MiB, which is no JSON.
 fn text_of(part: &str) -> Vec<u8> {
-    ["text: ", &part.repeat((1 << 20) / part.len())].concat().into_bytes()
+    b"text: ".iter().chain(part.as_bytes().iter().cycle()).take(1 << 20).copied().collect()
 }

@@ -12,15 +12,12 @@ impl Ends {
     pub(super) const WHOLE: usize = 16;
 
     #[inline]
-    pub(super) fn of(text: &[u8]) -> Self {
+    pub(super) const fn of(text: &[u8]) -> Self {
         if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
             return Self { first: u64::from_le_bytes(*first), last: u64::from_le_bytes(*last) };
         }
         if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
-            return Self {
-                first: u64::from(u32::from_le_bytes(*first)),
-                last: u64::from(u32::from_le_bytes(*last)),
-            };
+            return Self { first: u32::from_le_bytes(*first) as u64, last: u32::from_le_bytes(*last) as u64 };
         }
         let bytes = match *text {
             [] => [0; 4],
@@ -28,7 +25,15 @@ impl Ends {
             [a, b] => [a, b, 0, 0],
             [a, b, c, ..] => [a, b, c, 0],
         };
-        Self { first: u64::from(u32::from_le_bytes(bytes)), last: 0 }
+        Self { first: u32::from_le_bytes(bytes) as u64, last: 0 }
+    }
+
+    /// The same for a word in whatever case, to be compared with words of letters: what is no letter may become
+    /// something else, but never a letter.
+    #[inline]
+    pub(super) const fn small(self) -> Self {
+        let small = u64::from_ne_bytes([0x20; 8]);
+        Self { first: self.first | small, last: self.last | small }
     }
 
     /// Its high bits are the good ones.

@@ -9,7 +9,7 @@ use super::found::{Edits, Found, Rule};
 use super::keys::Meaning;
 use super::numbers::{Number, number};
 use super::places::{Nowhere, Places, Treat};
-use super::seen::{Seen, SeenKeys};
+use super::seen::{Seen, look_up};
 use super::spans::{end_of_string, end_of_value, is_id, is_name, looks_like_json, skip_spaces};
 use super::structure::{Structure, begins_pair};
 use super::versions::is_quoted_version;
@@ -37,10 +37,8 @@ impl Scrubber {
     ) -> Option<Vec<u8>> {
         let before = found.clone();
         let mut edits = Edits::new(input, found);
-        let seen = SeenKeys::default();
         let ahead = input.len().saturating_mul(MOST_NESTED);
-        let mut scanner =
-            Scanner { scrubber: self, input, level, seen, ahead, named: false, first_of_pair: false };
+        let mut scanner = Scanner { scrubber: self, input, level, ahead, named: false, first_of_pair: false };
         if let Ok(()) = scanner.document(&mut edits, places) {
             return edits.finish();
         }
@@ -53,7 +51,6 @@ struct Scanner<'s, 'a> {
     scrubber: &'s Scrubber,
     input: &'a [u8],
     level: u8,
-    seen: SeenKeys,
     /// How far may be looked ahead in all, so that nests of values are not read once for each of their levels.
     ahead: usize,
     /// `"name": "password"` was read: its `"value"` is a secret.
@@ -118,7 +115,7 @@ impl<'a> Scanner<'_, 'a> {
         places: &mut P,
     ) -> usize {
         let name = self.part(&key);
-        let seen = self.seen.look_up(self.scrubber, self.input, name, key.start);
+        let seen = look_up(self.scrubber, name);
         let treat = places.key(name);
         if matches!(treat, Treat::ByKey | Treat::Text) && seen.says_nothing() {
             return value;

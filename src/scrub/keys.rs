@@ -273,7 +273,7 @@ fn holds_stem(word: &[u8], letters: Letters) -> bool {
 
 #[cold]
 fn holds(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|here| here == part)
+    text.windows(part.len()).any(|here| here.first() == part.first() && here == part)
 }
 
 const STEM_LETTERS: [Letters; secrets::STEMS.len()] = stem_letters();

@@ -42,6 +42,7 @@ mod xml;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 pub(crate) use self::event::Removed;
@@ -87,6 +88,8 @@ pub struct Scrubber {
     keys: Keys,
     told: Told,
     personal: bool,
+    /// No other one has this, but its clones.
+    id: u64,
 }
 
 impl Scrubber {
@@ -99,7 +102,9 @@ impl Scrubber {
     }
 
     fn with(personal: bool) -> Self {
-        Self { keys: Keys::new(personal), told: Told::default(), personal }
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let id = LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        Self { keys: Keys::new(personal), told: Told::default(), personal, id }
     }
 
     /// A text without its secrets: a message, a line of a log, JSON. It takes time in proportion to its length.

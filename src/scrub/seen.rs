@@ -1,4 +1,6 @@
-//! Keys that stand in a document again and again: what was found out about each is kept.
+//! Keys that stand in documents again and again: what was found out about each is kept, by thread.
+
+use std::cell::RefCell;
 
 use super::ends::Ends;
 use super::found::{Edits, Found};
@@ -6,7 +8,7 @@ use super::keys::Meaning;
 use super::spans::{is_name, is_value};
 use super::{Scrubber, json};
 
-/// What is known of a key.
+/// What is known of a key. It depends on nothing but the key and the scrubber: where it stands changes nothing.
 #[derive(Clone, Copy)]
 pub(super) struct Seen {
     pub(super) meaning: Meaning,
@@ -19,7 +21,6 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Depends on nothing but the key: where it stands changes nothing.
     fn of(scrubber: &Scrubber, name: &[u8]) -> Self {
         let shows = || {
             let mut found = Found::default();
@@ -31,7 +32,7 @@ impl Seen {
             meaning: scrubber.keys.json_meaning(name),
             is_name: is_name(name),
             is_value: is_value(name),
-            holds_secret: name.len() >= json::SHORTEST_SECRET && shows(),
+            holds_secret: name.len() >= json::SHORTEST_SECRET && !scrubber.is_plain(name) && shows(),
         }
     }
 
@@ -43,75 +44,94 @@ impl Seen {
     }
 }
 
-/// A power of two. A small document should not pay for a large one's keys.
-const SLOTS: usize = 128;
+thread_local! {
+    static SEEN: RefCell<SeenKeys> = const { RefCell::new(SeenKeys { scrubber: 0, slots: Vec::new() }) };
+}
 
-/// The keys of one document. One takes the other's slot.
-pub(super) struct SeenKeys([Option<Known>; SLOTS]);
+/// What the key says, which is found out where it is new.
+#[inline]
+pub(super) fn look_up(scrubber: &Scrubber, name: &[u8]) -> Seen {
+    let ends = Ends::of(name);
+    let known = SEEN.try_with(|seen| seen.try_borrow().ok()?.find(scrubber.id, name, ends));
+    known.ok().flatten().unwrap_or_else(|| learn(scrubber, name, ends))
+}
+
+#[inline(never)]
+fn learn(scrubber: &Scrubber, name: &[u8], ends: Ends) -> Seen {
+    // Not while the keys are borrowed: in a key may be a document.
+    let seen = Seen::of(scrubber, name);
+    // A secret is not kept, and what is not kept is found out again.
+    if !seen.holds_secret {
+        let _ = SEEN
+            .try_with(|keys| keys.try_borrow_mut().map(|mut keys| keys.keep(scrubber.id, name, ends, seen)));
+    }
+    seen
+}
+
+/// A power of two.
+const SLOTS: usize = 256;
+/// A key has more than one place, so that those that share one do not chase each other away. A power of two, too.
+const PLACES: usize = 4;
+/// Longer keys are looked at each time.
+const LONGEST: usize = 32;
+
+/// At most 16 KiB on each thread that scrubs.
+struct SeenKeys {
+    /// Whose they are: another one has other rules.
+    scrubber: u64,
+    /// One key takes another's.
+    slots: Vec<Option<Known>>,
+}
 
 #[derive(Clone, Copy)]
 struct Known {
     ends: Ends,
-    /// Where it stood first: the ends of a long key are not all of it.
-    start: u32,
-    /// Longer keys are looked at each time.
-    length: u8,
+    name: [u8; LONGEST],
+    length: usize,
     seen: Seen,
 }
 
-impl Default for SeenKeys {
-    fn default() -> Self {
-        Self([None; SLOTS])
-    }
-}
-
 impl SeenKeys {
-    /// What the key means that is `name` and stands at `start`.
     #[inline]
-    pub(super) fn look_up(&mut self, scrubber: &Scrubber, input: &[u8], name: &[u8], start: usize) -> Seen {
-        let ends = Ends::of(name);
-        let slots = slots(ends, name.len());
-        for slot in slots {
-            if let Some(Some(known)) = self.0.get(slot)
-                && known.ends == ends
-                && usize::from(known.length) == name.len()
-                && (name.len() <= Ends::WHOLE || known.name(input) == Some(name))
-            {
-                return known.seen;
-            }
+    fn find(&self, scrubber: u64, name: &[u8], ends: Ends) -> Option<Seen> {
+        if self.scrubber != scrubber {
+            return None;
         }
-        self.learn(scrubber, name, start, ends, slots)
+        let first = slot(ends, name.len());
+        (0..PLACES).find_map(|place| {
+            let known = self.slots.get(first ^ place)?.as_ref()?;
+            (known.ends == ends && known.length == name.len() && known.is(name)).then_some(known.seen)
+        })
     }
 
-    #[inline(never)]
-    fn learn(
-        &mut self,
-        scrubber: &Scrubber,
-        name: &[u8],
-        start: usize,
-        ends: Ends,
-        slots: [usize; 4],
-    ) -> Seen {
-        let seen = Seen::of(scrubber, name);
-        let (Ok(start), Ok(length)) = (u32::try_from(start), u8::try_from(name.len())) else { return seen };
-        let free = slots.into_iter().find(|slot| self.0.get(*slot).is_some_and(Option::is_none));
-        if let Some(slot) = self.0.get_mut(free.unwrap_or(slots[0])) {
-            *slot = Some(Known { ends, start, length, seen });
+    fn keep(&mut self, scrubber: u64, name: &[u8], ends: Ends, seen: Seen) {
+        if self.scrubber != scrubber || self.slots.is_empty() {
+            self.scrubber = scrubber;
+            self.slots.clear();
+            self.slots.resize(SLOTS, None);
         }
-        seen
+        let mut known = Known { ends, name: [0; LONGEST], length: name.len(), seen };
+        let Some(kept) = known.name.get_mut(..name.len()) else { return };
+        kept.copy_from_slice(name);
+        let first = slot(ends, name.len());
+        let mut places = (0..PLACES).map(|place| first ^ place);
+        let free = places.find(|slot| self.slots.get(*slot).is_some_and(Option::is_none));
+        if let Some(slot) = self.slots.get_mut(free.unwrap_or(first)) {
+            *slot = Some(known);
+        }
     }
 }
 
 impl Known {
-    fn name<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
-        let start = usize::try_from(self.start).ok()?;
-        input.get(start..start.saturating_add(usize::from(self.length)))
+    /// The ends of a long key are not all of it.
+    #[inline]
+    fn is(&self, name: &[u8]) -> bool {
+        name.len() <= Ends::WHOLE || self.name.get(..self.length) == Some(name)
     }
 }
 
-/// Where a key may be: in more than one place, so that keys that share one do not chase each other away.
+/// Where a key may be, or next to it.
 #[inline]
-fn slots(ends: Ends, length: usize) -> [usize; 4] {
-    let slot = ends.hash(length).rotate_left(SLOTS.trailing_zeros()) as usize & SLOTS.wrapping_sub(1);
-    [slot, slot ^ 1, slot ^ 2, slot ^ 3]
+fn slot(ends: Ends, length: usize) -> usize {
+    ends.hash(length).rotate_left(SLOTS.trailing_zeros()) as usize & SLOTS.wrapping_sub(1)
 }

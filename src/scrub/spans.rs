@@ -2,6 +2,8 @@
 
 use memchr::memchr2;
 
+use super::ends::Ends;
+
 pub(super) fn looks_like_json(text: &[u8]) -> bool {
     let mut visible = text.iter().filter(|byte| !byte.is_ascii_whitespace());
     matches!(visible.next(), Some(b'{' | b'['))
@@ -9,39 +11,30 @@ pub(super) fn looks_like_json(text: &[u8]) -> bool {
 
 /// Whether `{"..": "password", "value": ".."}` names its value by this key.
 pub(super) fn is_name(key: &[u8]) -> bool {
-    const NAMES: [u64; 6] = small(["name", "key", "field", "param", "header", "id"]);
-    is_one_of(key, NAMES)
+    const NAMES: [Word; 6] =
+        [word("name"), word("key"), word("field"), word("param"), word("header"), word("id")];
+    is_one_of(key, &NAMES)
 }
 
 pub(super) fn is_value(key: &[u8]) -> bool {
-    const VALUES: [u64; 6] = small(["value", "val", "values", "content", "data", "text"]);
-    is_one_of(key, VALUES)
+    const VALUES: [Word; 6] =
+        [word("value"), word("val"), word("values"), word("content"), word("data"), word("text")];
+    is_one_of(key, &VALUES)
 }
 
-/// Whether a key is one of these words of at most eight letters, in whatever case: all of them at once.
+/// The length of a word of small letters, and its ends.
+type Word = (usize, Ends);
+
+const fn word(word: &str) -> Word {
+    (word.len(), Ends::of(word.as_bytes()).small())
+}
+
+/// Whether a key is one of these words, in whatever case.
 #[inline]
-fn is_one_of(key: &[u8], words: [u64; 6]) -> bool {
-    key.len() <= 8 && words.contains(&small_word(key))
-}
-
-const fn small(words: [&str; 6]) -> [u64; 6] {
-    let mut small = [0; 6];
-    let (mut slots, mut words) = (small.as_mut_slice(), words.as_slice());
-    while let ([slot, other_slots @ ..], [word, others @ ..]) = (slots, words) {
-        *slot = small_word(word.as_bytes());
-        (slots, words) = (other_slots, others);
-    }
-    small
-}
-
-/// A word's letters as a number. Only a letter has the other one of its case beside it.
-const fn small_word(mut word: &[u8]) -> u64 {
-    let mut number = 0;
-    while let [letter, rest @ ..] = word {
-        number = number << 8 | (*letter | 0x20) as u64;
-        word = rest;
-    }
-    number
+fn is_one_of(key: &[u8], words: &[Word; 6]) -> bool {
+    let ends = Ends::of(key).small();
+    // With their length the ends are the whole of such short words.
+    words.iter().any(|(length, word)| *length == key.len() && *word == ends)
 }
 
 /// Hexadecimal ids of up to 36 characters with hyphens, numbers, addresses, and times: nothing else.

@@ -74,15 +74,21 @@ impl Scrubber {
         edits.finish()
     }
 
+    /// Whether there is nothing in this text that anybody would look at.
     #[inline]
-    fn look(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>, personal: bool) {
-        let Some(text) = edits.input().get(span.clone()) else { return };
+    pub(super) fn is_plain(&self, text: &[u8]) -> bool {
         let nothing = match first_of_class(text) {
             None => true,
             Some((_, class)) => class == Class::Digit && self.keys.know_no_time() && is_time(text),
         };
+        nothing && !self.told.knows()
+    }
+
+    #[inline]
+    fn look(&self, edits: &mut Edits<'_, '_>, span: &Range<usize>, personal: bool) {
+        let Some(text) = edits.input().get(span.clone()) else { return };
         // Most texts end here.
-        if !nothing || self.told.knows() {
+        if !self.is_plain(text) {
             self.look_at(edits, text, span.start, personal);
         }
     }

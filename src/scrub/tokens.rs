@@ -9,6 +9,8 @@ use super::secrets::{Alphabet, TOKENS};
 struct FirstWords {
     /// For each first letter, which lengths they have.
     lengths: [u16; 256],
+    /// For each first letter, a bit for each entry of the list.
+    entries: [u128; 256],
     /// For each first letter, a bit for each second one.
     second: [u32; 256],
     /// For each letter before the last, a bit for each last one.
@@ -52,9 +54,15 @@ pub(super) fn service_token(text: &[u8], at: usize) -> Option<Range<usize>> {
 /// A service's token that begins at `start`.
 pub(super) fn known_token(text: &[u8], start: usize) -> Option<Range<usize>> {
     let rest = text.get(start..)?;
-    let first = rest.first()?;
-    // Most prefixes begin with another letter.
-    let mut possible = TOKENS.iter().filter(|(prefix, ..)| prefix.as_bytes().first() == Some(first));
+    // Most prefixes begin with other letters.
+    let mut entries = FIRST_WORDS.entries.get(usize::from(*rest.first()?)).copied()?;
+    let next = std::iter::from_fn(|| {
+        let entry = TOKENS.get(entries.trailing_zeros() as usize)?;
+        entries &= entries.wrapping_sub(1);
+        Some(entry)
+    });
+    let second = rest.get(1);
+    let mut possible = next.filter(|(prefix, ..)| prefix.as_bytes().get(1) == second);
     possible.find_map(|(prefix, alphabet, least)| {
         let secret = rest.strip_prefix(prefix.as_bytes())?;
         let length = secret.iter().take_while(|byte| is_in(**byte, *alphabet)).count();
@@ -158,7 +166,7 @@ fn is_in(byte: u8, alphabet: Alphabet) -> bool {
 impl FirstWords {
     #[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated by the compiler")]
     const fn of_all() -> Self {
-        let mut words = Self { lengths: [0; 256], second: [0; 256], last: [0; 256] };
+        let mut words = Self { lengths: [0; 256], entries: [0; 256], second: [0; 256], last: [0; 256] };
         let mut entry = 0;
         while entry < TOKENS.len() {
             let prefix = TOKENS[entry].0.as_bytes();
@@ -169,6 +177,7 @@ impl FirstWords {
             // No first word has one letter only: that would not compile.
             let (before, last) = (prefix[length - 2], prefix[length - 1]);
             words.lengths[prefix[0] as usize] |= 1 << length;
+            words.entries[prefix[0] as usize] |= 1 << entry;
             words.second[prefix[0] as usize] |= 1 << (prefix[1] & 31);
             words.last[before as usize] |= 1 << (last & 31);
             entry += 1;

@@ -2,6 +2,7 @@
 
 mod harmless;
 mod shapes;
+mod shortcuts;
 mod texts;
 
 use super::{DEFAULT, Found, MASK, Meaning, Rules, Scrubber};
