@@ -45,11 +45,12 @@ pub(super) fn element(keys: &Keys, text: &[u8], at: usize) -> Option<(Range<usiz
         return None;
     };
     let rest = text.get(start..text.len().min(start.saturating_add(LONGEST_CONTENT)))?;
-    let closing = memchr::memmem::find_iter(rest, name).find_map(|at| {
-        let before = rest.get(..at)?.strip_suffix(b"/")?;
+    let end = [b"/", name].concat();
+    let closing = memchr::memmem::find_iter(rest, &end).find_map(|at| {
         // `<\/` is how some write JSON, `<\\/` and more in a string of JSON.
+        let before = rest.get(..at)?;
         let escapes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
-        let tag = before.len().checked_sub(escapes)?.checked_sub(1)?;
+        let tag = at.checked_sub(escapes)?.checked_sub(1)?;
         (before.get(tag) == Some(&b'<')).then_some(tag)
     });
     let content = start..match closing {
