@@ -2,6 +2,7 @@
 //!
 //! It goes through the `sink` in a record and becomes an event on our own thread (`report::build`).
 
+mod auth;
 mod body;
 mod head;
 mod labels;
@@ -18,6 +19,7 @@ use std::sync::atomic::AtomicBool;
 use http::{Method, StatusCode, Uri};
 use serde_json::Value;
 
+pub use self::auth::{AuthError, AuthFailure};
 pub(crate) use self::body::{KeptBody, MAX_BODY_TEXT};
 pub(crate) use self::head::{Headers, is_shown_header};
 pub use self::labels::{EventId, Kind, Level};
@@ -26,6 +28,7 @@ pub(crate) use self::normalise::{normalise, normalise_path};
 pub use self::said::{Breadcrumb, User};
 pub(crate) use self::said::{MAX_SHORT, short_text, to_value, value_weight};
 
+use crate::auth::{Network, Pseudonym};
 use crate::stacks::Stack;
 
 /// Any error, boxed: what `?` and most of tower's middleware turn errors into.
@@ -105,6 +108,9 @@ pub(crate) struct Details {
     pub(crate) edit: Option<EditEvent>,
     /// The hash of type, message and place, where it is known already.
     pub(crate) likeness: Option<u64>,
+    /// Why somebody was not let in, and what stands for who that was.
+    pub(crate) auth: Option<AuthFailure>,
+    pub(crate) login: Option<Pseudonym>,
 }
 
 impl Details {
@@ -129,7 +135,14 @@ impl Details {
             fingerprint: None,
             edit: None,
             likeness: None,
+            auth: None,
+            login: None,
         }
+    }
+
+    /// Whether it is a failed login like many others, which is counted and not sent.
+    pub(crate) fn is_single_login(&self) -> bool {
+        self.auth.is_some() && !self.answer.is_server_error() && !self.always && !self.critical
     }
 
     /// What caused the failure, where nobody said it.
@@ -180,11 +193,14 @@ pub(crate) struct RequestLine {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) route: Route,
+    /// Where it comes from, as far as that is known and somebody asks.
+    pub(crate) network: Option<Network>,
 }
 
 impl Default for RequestLine {
     fn default() -> Self {
-        Self { method: Method::GET, uri: Uri::default(), route: Route::Path { around_router: false } }
+        let route = Route::Path { around_router: false };
+        Self { method: Method::GET, uri: Uri::default(), route, network: None }
     }
 }
 

@@ -107,7 +107,7 @@ pub(crate) const ABOUT: &[&str] = &[
 pub(crate) const HARMLESS: &[&str] = &[
     "max_tokens", "min_tokens", "num_tokens", "total_tokens", "prompt_tokens", "completion_tokens",
     "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "max_completion_tokens",
-    "max_output_tokens", "auth_kind", "boarding_pass", "pass_rate",
+    "max_output_tokens", "auth_kind", "auth_failure", "boarding_pass", "pass_rate",
 ];
 
 /// Words that follow `password: ` where a validator speaks: they tell no secret.
