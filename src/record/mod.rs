@@ -92,7 +92,7 @@ pub(crate) struct Details {
     pub(crate) stack: Option<Stack>,
     /// The status and the text of the response that it becomes.
     pub(crate) answer: StatusCode,
-    pub(crate) public: Option<String>,
+    pub(crate) public: Option<Box<str>>,
     /// Set when somebody recorded the failure without taking it: an `Err` that goes on to the server.
     pub(crate) recorded: AtomicBool,
     pub(crate) kind: Option<Kind>,
@@ -110,7 +110,7 @@ pub(crate) struct Details {
     pub(crate) likeness: Option<u64>,
     /// Why somebody was not let in, and what stands for who that was.
     pub(crate) auth: Option<AuthFailure>,
-    pub(crate) login: Option<Pseudonym>,
+    pub(crate) login: Option<Box<Pseudonym>>,
 }
 
 impl Details {

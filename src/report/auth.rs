@@ -83,7 +83,7 @@ impl Report {
         let global = if context.reporter().is_none() { reporter::global() } else { None };
         let reporter = context.reporter().or(global.as_ref());
         let login = reporter.map(|reporter| reporter.sink.admission.auth.pseudonym(identifier));
-        self.say(|details| details.login = login)
+        self.say(|details| details.login = login.map(Box::new))
     }
 }
 
@@ -129,6 +129,6 @@ fn of_link(error: &(dyn Error + 'static)) -> Option<AuthFailure> {
 pub(crate) fn note(reporter: &Reporter, request: Option<&RequestSnapshot>, details: &Details) {
     if let Some(failure) = details.auth {
         let network = request.and_then(|request| request.line.network);
-        reporter.sink.login_failed(failure, details.login, network);
+        reporter.sink.login_failed(failure, details.login.as_deref().copied(), network);
     }
 }

@@ -126,7 +126,7 @@ fn assemble(
     if let Some(failure) = login {
         tag("auth.failure", failure.as_str().to_owned());
     }
-    if let Some(login) = details.login {
+    if let Some(login) = &details.login {
         tag("user.hash", login.to_string());
     }
     if let Some(status) = status {

@@ -105,7 +105,7 @@ impl Report {
 
     /// A text for the client: the `detail` of the problem+json. Default: none. It is scrubbed.
     pub fn public(self, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
+        let detail = detail.into().into_boxed_str();
         self.say(|details| details.public = Some(detail))
     }
 
@@ -222,7 +222,7 @@ impl Report {
             fingerprint: said.fingerprint.clone(),
             answer: said.answer,
             auth: said.auth,
-            login: said.login,
+            login: said.login.clone(),
             ..Details::new(Cause::Chain(links))
         })
     }
