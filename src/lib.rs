@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // What the failing thread leaves behind, and the door it goes through.
+mod auth;
 mod context;
 mod record;
 mod reporter;
@@ -34,4 +35,4 @@ pub use layer::ReportLayer;
 pub use record::{BoxError, EventId, Kind, User};
 pub use report::Report;
 pub use scrub::{Scrubber, Sensitive, redacted, scrubber};
-pub use stats::{DestinationStats, Dropped, Evicted, SpoolStats, Stats};
+pub use stats::{AuthStats, DestinationStats, Dropped, Evicted, SpoolStats, Stats};

@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 
+use crate::auth::{Network, Pseudonym, Watch};
 use crate::context::{Context, Facts};
-use crate::record::{Details, EventId, KeptBody, Mechanism, Origin, value_weight};
+use crate::record::{AuthFailure, Details, EventId, KeptBody, Mechanism, Origin, value_weight};
 use crate::stats::Counters;
 use crate::storm::{self, Counts, Example, Key, Offer, Verdict};
 
@@ -49,6 +50,9 @@ const RECORD: usize = 4 * 1024;
 pub(crate) trait Intake: Send + Sync {
     fn put(&self, record: Record) -> bool;
 
+    /// Wakes the processing thread: something was noted elsewhere.
+    fn wake(&self);
+
     /// Waits until everything is delivered, for a process that ends. True if nothing is left.
     fn flush(&self, timeout: Duration) -> bool;
 }
@@ -65,11 +69,12 @@ pub(crate) struct Admission {
     counters: Arc<Counters>,
     sample_rate: f32,
     pub(crate) storm: storm::Control,
+    pub(crate) auth: Watch,
 }
 
 impl Admission {
-    pub(crate) fn new(counters: Arc<Counters>, sample_rate: f32, storm: storm::Control) -> Self {
-        Self { counters, sample_rate, storm }
+    pub(crate) fn new(counters: Arc<Counters>, sample_rate: f32, storm: storm::Control, auth: Watch) -> Self {
+        Self { counters, sample_rate, storm, auth }
     }
 
     /// Counts a failure and decides. `None` when sampling leaves it out. `offer` is made only if it is needed:
@@ -112,6 +117,19 @@ impl Sink {
 
     pub(crate) fn flush(&self, timeout: Duration) -> bool {
         self.intake.flush(timeout)
+    }
+
+    /// Counts a failed login, and shows it to the watch.
+    pub(crate) fn login_failed(
+        &self,
+        failure: AuthFailure,
+        login: Option<Pseudonym>,
+        network: Option<Network>,
+    ) {
+        self.counters.auth.add(failure);
+        if self.admission.auth.note(failure, login, network) {
+            self.intake.wake();
+        }
     }
 
     /// Takes the one that stands for those that are counted.

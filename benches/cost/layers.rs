@@ -9,8 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use faultwire::Config;
 use faultwire::config::{Bodies, StackTraces};
+use faultwire::report::AuthFailure;
+use faultwire::{Config, Report};
 use http::Request;
 use pin_project_lite::pin_project;
 use sentry::{ClientOptions, Envelope, Transport};
@@ -30,6 +31,11 @@ impl Around {
         Ok(match self {
             Self::Nothing | Self::EmptyLayer | Self::Disabled => Box::new(()),
             Self::Reporting => Box::new(ours(StackTraces::First).init()?),
+            Self::Watching => {
+                let guard = ours(StackTraces::First).init()?;
+                Report::auth(AuthFailure::Forbidden).send();
+                Box::new(guard)
+            }
             Self::ReportingStacks => Box::new(ours(StackTraces::Always).init()?),
             Self::WithoutBodies => Box::new(ours(StackTraces::First).bodies(Bodies::Off).init()?),
             Self::Peer => Box::new(sentry::init(options.dsn(DSN))),

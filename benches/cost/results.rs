@@ -3,10 +3,12 @@
 use std::fmt;
 
 use super::setup::Around::{
-    Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks, WithoutBodies,
+    Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks, Watching,
+    WithoutBodies,
 };
 use super::setup::Handler::{
-    Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Repeats, Reports, Starts, YieldsAndAnswers,
+    Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Refuses, Repeats, Reports, Starts,
+    YieldsAndAnswers,
 };
 use super::setup::{Around, Handler, SetUp};
 
@@ -136,7 +138,7 @@ impl Results {
         self.print_table("One with 8 KiB of JSON that is read", &[ReadsAndAnswers], |set_up| self.of(set_up));
         self.print_table(
             "A request that fails",
-            &[Answers500, Reports, Repeats, Captures, AnswersAlike],
+            &[Answers500, Reports, Repeats, Refuses, Captures, AnswersAlike],
             |set_up| self.of(set_up),
         );
         self.print_table("One more poll of the handler", &[YieldsAndAnswers], further_poll);
@@ -225,7 +227,7 @@ impl Results {
 fn bare(handler: Handler) -> SetUp {
     let handler = match handler {
         Answers | YieldsAndAnswers | ReadsAndAnswers => handler,
-        Answers500 | AnswersAlike | Reports | Repeats | Captures | Starts => Answers500,
+        Answers500 | AnswersAlike | Reports | Repeats | Refuses | Captures | Starts => Answers500,
     };
     SetUp { around: Nothing, handler }
 }
@@ -236,7 +238,9 @@ fn ours(peer: SetUp) -> Option<SetUp> {
         Peer => Reporting,
         PeerStacks => ReportingStacks,
         DisabledPeer => Disabled,
-        Nothing | EmptyLayer | Disabled | Reporting | ReportingStacks | WithoutBodies => return None,
+        Nothing | EmptyLayer | Disabled | Reporting | Watching | ReportingStacks | WithoutBodies => {
+            return None;
+        }
     };
     Some(SetUp { around, handler: if peer.handler == Captures { Reports } else { peer.handler } })
 }

@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::hint::black_box;
+use std::net::SocketAddr;
 use std::num::ParseIntError;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
+use faultwire::report::AuthFailure;
 use faultwire::{Report, ReportLayer};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 
@@ -31,6 +34,8 @@ pub(crate) enum Around {
     Disabled,
     /// `ReportLayer`, reporting.
     Reporting,
+    /// The same after a login failed: from then on it looks where requests come from.
+    Watching,
     /// The same, with no bodies captured.
     WithoutBodies,
     /// The same, and every report brings its stack.
@@ -59,6 +64,8 @@ pub(crate) enum Handler {
     Reports,
     /// Returns the same one again and again.
     Repeats,
+    /// Returns a [`Report`] of a failed login, which answers 401.
+    Refuses,
     /// Captures such a chain with the SDK and answers 500.
     Captures,
     /// No request at all: what `init` takes.
@@ -90,15 +97,15 @@ impl SetUp {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         use Around::{
             Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks,
-            WithoutBodies,
+            Watching, WithoutBodies,
         };
         use Handler::{
-            Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Repeats, Reports, Starts,
+            Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Refuses, Repeats, Reports, Starts,
             YieldsAndAnswers,
         };
 
-        let succeeding =
-            [Nothing, EmptyLayer, Disabled, Reporting, Peer, DisabledPeer].map(|around| (around, Answers));
+        let succeeding = [Nothing, EmptyLayer, Disabled, Reporting, Watching, Peer, DisabledPeer]
+            .map(|around| (around, Answers));
         let reading = [Nothing, EmptyLayer, Disabled, WithoutBodies, Reporting, Peer]
             .map(|around| (around, ReadsAndAnswers));
         let yielding = [Nothing, EmptyLayer, Reporting, Peer].map(|around| (around, YieldsAndAnswers));
@@ -106,6 +113,7 @@ impl SetUp {
             (Nothing, Answers500),
             (Reporting, Reports),
             (Reporting, Repeats),
+            (Reporting, Refuses),
             (Reporting, AnswersAlike),
             (Peer, AnswersAlike),
             (Reporting, Answers500),
@@ -128,10 +136,15 @@ impl SetUp {
     }
 
     pub(crate) fn request(self) -> Result<Request<Body>, http::Error> {
-        match self.handler {
+        let mut request = match self.handler {
             Handler::ReadsAndAnswers => incoming::post(),
             _ => incoming::get(),
+        }?;
+        if self.around == Around::Watching {
+            let peer = SocketAddr::from(([198, 51, 100, 7], 50_000));
+            request.extensions_mut().insert(ConnectInfo(peer));
         }
+        Ok(request)
     }
 
     pub(crate) fn name(self) -> String {
@@ -147,6 +160,7 @@ impl SetUp {
             Handler::Answers500 => get(answers_500),
             Handler::Reports => get(reports),
             Handler::Repeats => get(repeats),
+            Handler::Refuses => get(refuses),
             Handler::Captures => get(captures),
             Handler::Starts => get(answers),
         };
@@ -154,9 +168,11 @@ impl SetUp {
         let router = match self.around {
             Around::Nothing => router,
             Around::EmptyLayer => router.layer(EmptyLayer),
-            Around::Disabled | Around::Reporting | Around::ReportingStacks | Around::WithoutBodies => {
-                router.layer(ReportLayer::new())
-            }
+            Around::Disabled
+            | Around::Reporting
+            | Around::Watching
+            | Around::ReportingStacks
+            | Around::WithoutBodies => router.layer(ReportLayer::new()),
             Around::Peer | Around::PeerStacks | Around::DisabledPeer => router.layer(layers::peer()),
         };
         // What `axum::serve` does first, so that the layers are put on once and not for every request.
@@ -171,6 +187,7 @@ impl fmt::Display for SetUp {
             Around::EmptyLayer => "a layer that does nothing",
             Around::Disabled => "ReportLayer, disabled",
             Around::Reporting => "ReportLayer",
+            Around::Watching => "ReportLayer, logins watched",
             Around::WithoutBodies => "ReportLayer, bodies off",
             Around::ReportingStacks => "ReportLayer, stacks",
             Around::Peer => "sentry-tower",
@@ -183,6 +200,7 @@ impl fmt::Display for SetUp {
             Handler::Answers500 => ": status 500",
             Handler::Reports => ": report of three errors",
             Handler::Repeats => ": the same report again",
+            Handler::Refuses => ": failed login",
             Handler::Captures => ": event of three errors",
             Handler::Starts => ": init",
         };
@@ -198,6 +216,7 @@ impl Handler {
             | Self::YieldsAndAnswers
             | Self::ReadsAndAnswers
             | Self::AnswersAlike
+            | Self::Refuses
             | Self::Starts => false,
             Self::Answers500 | Self::Reports | Self::Repeats | Self::Captures => true,
         }
@@ -250,6 +269,10 @@ async fn reports() -> Result<String, Report> {
 async fn repeats() -> Result<String, Report> {
     let order = load_order(0).map_err(|error| NoOrder { id: 42, source: error.source });
     Ok(order?.to_string())
+}
+
+async fn refuses() -> Report {
+    Report::auth(AuthFailure::BadCredentials).identifier(black_box("ada@example.org"))
 }
 
 async fn captures() -> (StatusCode, &'static str) {

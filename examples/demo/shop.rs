@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use faultwire::report::AuthFailure;
 use faultwire::{Kind, Report, User, WithContext};
 use serde_json::Value;
 
@@ -79,12 +80,13 @@ struct Credentials {
 
 async fn login(Form(credentials): Form<Credentials>) -> Result<(), Report> {
     faultwire::current().tag("login.known", !credentials.user.is_empty());
-    Err(Report::new(store_is_down()).kind(Kind::Auth).public("Please try again in a minute."))
+    let failure = AuthFailure::ProviderDown.because(store_is_down());
+    Err(Report::auth(failure).identifier(&credentials.user).public("Please try again in a minute."))
 }
 
 /// Answered with 401, counted, not sent.
-async fn token() -> Result<(), Report> {
-    Err(Report::new("wrong password").kind(Kind::Auth).status(StatusCode::UNAUTHORIZED))
+async fn token(Form(credentials): Form<Credentials>) -> Result<(), Report> {
+    Err(Report::auth(AuthFailure::BadCredentials).identifier(&credentials.user))
 }
 
 async fn upload(mut parts: Multipart) -> Result<(), Report> {

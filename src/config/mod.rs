@@ -1,5 +1,6 @@
 //! Every option: its environment variable, its default, and what is wrong with a value. Nothing is swallowed.
 
+mod auth;
 mod destination;
 mod error;
 mod scrubbing;
@@ -70,6 +71,8 @@ pub struct Config {
     spool_sync: Option<bool>,
     error_names: Vec<ErrorName>,
     scrubbing: Rules,
+    hash_key: Option<String>,
+    users_per_network: Option<u32>,
     client_options: Option<ClientOptionsFn>,
     first_error: Option<ConfigError>,
 }
@@ -124,6 +127,7 @@ impl Config {
         config.spool_dir = vars.parse("FAULTWIRE_SPOOL_DIR", values::spool_dir)?;
         config.spool_max_bytes = vars.parse("FAULTWIRE_SPOOL_MAX_BYTES", values::spool_max_bytes)?;
         config.spool_sync = vars.parse("FAULTWIRE_SPOOL_SYNC", values::boolean)?;
+        config.hash_key = vars.secret("FAULTWIRE_HASH_KEY")?.map(auth::hash_key).transpose()?;
         Ok(config)
     }
 

@@ -9,6 +9,7 @@ use sentry::types::Dsn;
 use ureq::tls::{Certificate, PemItem, parse_pem};
 
 use super::{Bodies, ClientOptionsFn, Config, ConfigError, Destination, scrubbing};
+use crate::auth::Limits;
 use crate::deliver::spool::DEFAULT_MAX_BYTES;
 use crate::deliver::{Filter, mended_environment, mended_release};
 use crate::reporter::Settings;
@@ -39,6 +40,8 @@ pub(crate) struct Resolved {
     pub(crate) spool: Option<SpoolSettings>,
     pub(crate) client_options: Option<ClientOptionsFn>,
     pub(crate) scrubber: Scrubber,
+    pub(crate) hash_key: Option<String>,
+    pub(crate) limits: Limits,
     pub(crate) settings: Settings,
     /// What had to be changed so that servers take it.
     pub(crate) mended: Vec<String>,
@@ -66,7 +69,9 @@ impl Config {
         if let Some(error) = self.first_error {
             return Err(error);
         }
-        let scrubber = scrubbing::scrubber(self.scrubbing, std::env::vars_os())?;
+        let mut scrubbing = self.scrubbing;
+        scrubbing.secrets.extend(self.hash_key.clone());
+        let scrubber = scrubbing::scrubber(scrubbing, std::env::vars_os())?;
         let mut mended = Vec::new();
         let mut mend = |what: &str, given: String, mend: fn(&str) -> String| {
             let better = mend(&given);
@@ -108,6 +113,10 @@ impl Config {
             spool,
             client_options: self.client_options,
             scrubber,
+            hash_key: self.hash_key,
+            limits: self
+                .users_per_network
+                .map_or_else(Limits::default, |users| Limits { users_per_network: users }),
             settings: Settings {
                 sample_rate: self.sample_rate.unwrap_or(1.0),
                 storm: self.storm.unwrap_or_default(),

@@ -145,6 +145,10 @@ impl Delivery {
             let job = self.summary(summary);
             self.queue.put_extra(job.lane(), job.weight(), job);
         }
+        for signal in self.admission.auth.signals() {
+            let job = self.signal(signal);
+            self.queue.put_extra(job.lane(), job.weight(), job);
+        }
         self.destinations.iter().for_each(|destination| destination.hurry(deadline));
         // Nothing comes of waiting when all that is left is held back for longer than that.
         let stuck = || self.destinations.iter().map(|destination| destination.stuck_until(deadline)).sum();
@@ -259,6 +263,10 @@ fn drop_quietly<T>(items: Vec<T>) {
 impl Intake for Delivery {
     fn put(&self, record: Record) -> bool {
         self.take_in(labels::lane_of_record(&record), Job::Record(record, self.progress.ticket()))
+    }
+
+    fn wake(&self) {
+        self.queue.wake();
     }
 
     fn flush(&self, timeout: Duration) -> bool {

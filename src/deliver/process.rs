@@ -16,6 +16,7 @@ use crate::report::stack::Symbols;
 use crate::report::{build, decorate};
 use crate::reporter::Reporter;
 use crate::scrub::scrubber;
+use crate::sink::Record;
 use crate::stacks::Pages;
 use crate::stats::Reason;
 use crate::storm::{Example, Summary};
@@ -30,9 +31,9 @@ pub(super) struct Builder {
 impl Delivery {
     pub(super) fn process(&self, builder: &Builder) {
         let (mut symbols, mut pages) = (Symbols::default(), Pages::default());
-        let storm = &self.admission.storm;
+        let (storm, auth) = (&self.admission.storm, &self.admission.auth);
         loop {
-            let next = [storm.next_end(), symbols.rests_at(), pages.next(storm.window())];
+            let next = [storm.next_end(), auth.next_end(), symbols.rests_at(), pages.next(storm.window())];
             match self.queue.take_until(next.into_iter().flatten().min()) {
                 Taken::Item(job) => self.process_safely(job, builder, &mut symbols),
                 Taken::Nothing => symbols.rest(),
@@ -40,6 +41,9 @@ impl Delivery {
             }
             for summary in storm.ended() {
                 self.process_safely(self.summary(summary), builder, &mut symbols);
+            }
+            for signal in auth.signals() {
+                self.process_safely(self.signal(signal), builder, &mut symbols);
             }
         }
     }
@@ -96,6 +100,13 @@ impl Delivery {
                 Job::Sdk(Box::new(Envelope::from(*event)), ticket)
             }
         }
+    }
+
+    /// What the watch over logins has to tell. Neither sampling nor storm control leaves it out.
+    pub(super) fn signal(&self, record: Record) -> Job {
+        self.counters.captured.add(1);
+        self.counters.auth.signals.add(1);
+        Job::Record(record, self.progress.ticket())
     }
 
     /// Hands what passed the gate to everybody who wants it.

@@ -17,6 +17,8 @@ struct State<T> {
     lanes: Lanes<T>,
     /// Somebody waits: waking costs a call of the system, which callers are spared otherwise.
     awaited: bool,
+    /// Whoever waits is to look around.
+    woken: bool,
     closed: bool,
 }
 
@@ -24,14 +26,15 @@ struct State<T> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken<T> {
     Item(T),
-    /// The time was over first.
+    /// The time was over first, or somebody woke us.
     Nothing,
     Closed,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new(max_len: usize, max_weight: usize) -> Self {
-        let state = State { lanes: Lanes::new(max_len, max_weight), awaited: false, closed: false };
+        let state =
+            State { lanes: Lanes::new(max_len, max_weight), awaited: false, woken: false, closed: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -64,7 +67,18 @@ impl<T> Queue<T> {
         }
     }
 
-    /// The next item, as soon as there is one, or what came first: the end of the queue, or `until`.
+    /// Lets whoever waits for items, now or next, look around first.
+    pub(super) fn wake(&self) {
+        let mut state = self.state();
+        state.woken = true;
+        let awaited = std::mem::take(&mut state.awaited);
+        drop(state);
+        if awaited {
+            self.changed.notify_one();
+        }
+    }
+
+    /// The next item, as soon as there is one, or what came first: the end of the queue, `until`, or a call.
     pub(super) fn take_until(&self, until: Option<Instant>) -> Taken<T> {
         let mut state = self.state();
         loop {
@@ -73,6 +87,9 @@ impl<T> Queue<T> {
             }
             if let Some(placed) = state.lanes.take(Side::Fresh, |_| true) {
                 return Taken::Item(placed.item);
+            }
+            if std::mem::take(&mut state.woken) {
+                return Taken::Nothing;
             }
             state.awaited = true;
             state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
@@ -129,5 +146,19 @@ mod tests {
         queue.put_extra(Lane::Errors, 1, 2);
         assert_eq!(queue.take_until(Some(until)), Taken::Item(1), "what is there is given out at any time");
         assert_eq!((queue.take_until(None), queue.put(Lane::Errors, 1, 3)), (Taken::Item(2), Ok(vec![])));
+    }
+
+    #[test]
+    fn who_is_woken_looks_around_once_also_when_nobody_waited() {
+        let queue = Queue::new(1, 10);
+        queue.wake();
+        queue.put_extra(Lane::Errors, 1, 1);
+        assert_eq!(queue.take_until(None), Taken::Item(1));
+        assert_eq!(queue.take_until(None), Taken::Nothing);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| queue.take_until(None));
+            queue.wake();
+            assert_eq!(waiting.join().unwrap(), Taken::Nothing);
+        });
     }
 }

@@ -14,6 +14,7 @@ use sentry::types::Dsn;
 use sentry::{Client, ClientOptions, Hub, Integration};
 
 pub use self::shutdown::{Shutdown, ShutdownSummary};
+use crate::auth;
 use crate::config::{Config, ConfigError, Resolved, ResolvedDestination, SpoolSettings};
 use crate::deliver::backlog::{self, Backlog};
 use crate::deliver::post::Poster;
@@ -117,7 +118,8 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
         Destination::new(terms, server, backlog, own, Arc::clone(&counters))
     });
     let storm = storm::Control::new(settings.storm);
-    let admission = Arc::new(Admission::new(Arc::clone(&counters), sample_rate, storm));
+    let auth = auth::Watch::new(resolved.hash_key.as_deref(), resolved.limits, Arc::clone(&counters));
+    let admission = Arc::new(Admission::new(Arc::clone(&counters), sample_rate, storm, auth));
     let delivery = Delivery::new(
         destinations.collect(),
         Arc::clone(&counters),

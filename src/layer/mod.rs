@@ -44,6 +44,7 @@
 mod answer;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 mod body;
+mod client_ip;
 mod future;
 mod request;
 mod response;
@@ -56,6 +57,8 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use tower_layer::Layer;
+
+pub use ipnet::IpNet;
 
 pub use future::ReportFuture;
 pub use service::ReportService;
@@ -78,7 +81,14 @@ use crate::record::RequestSnapshot;
 /// ```
 #[derive(Clone, Default)]
 pub struct ReportLayer {
+    choices: Option<Arc<Choices>>,
+}
+
+/// What somebody asked for. One reference: each request has one.
+#[derive(Clone, Default)]
+struct Choices {
     ignore: Option<Arc<Ignore>>,
+    proxies: Vec<IpNet>,
 }
 
 type Ignore = dyn Fn(&RequestInfo<'_>, StatusCode) -> bool + Send + Sync;
@@ -105,8 +115,36 @@ impl ReportLayer {
     where
         F: Fn(&RequestInfo<'_>, StatusCode) -> bool + Send + Sync + 'static,
     {
-        self.ignore = Some(Arc::new(ignore));
+        self.choose(|choices| choices.ignore = Some(Arc::new(ignore)));
         self
+    }
+
+    /// The networks of your reverse proxies and load balancers (CIDRs). A request that comes from one of them comes
+    /// from whom it says: from the last address in `X-Forwarded-For` that is no such proxy; `Forwarded` (RFC 7239)
+    /// counts where the other is missing, so proxies that set only that one must remove the other. Default: none,
+    /// and these headers, which everybody can send, are not read.
+    ///
+    /// It is needed where logins are watched ([`Report::auth`](crate::Report::auth)); the address is on no event.
+    /// The peer's own address is known in axum, with `into_make_service_with_connect_info::<SocketAddr>()`.
+    ///
+    /// # Example
+    /// ```
+    /// use faultwire::ReportLayer;
+    /// use faultwire::layer::IpNet;
+    ///
+    /// let balancers: IpNet = "10.0.0.0/16".parse()?;
+    /// let layer = ReportLayer::new().trusted_proxies([balancers]);
+    /// # drop(layer);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = impl Into<IpNet>>) -> Self {
+        self.choose(|choices| choices.proxies.extend(proxies.into_iter().map(Into::into)));
+        self
+    }
+
+    fn choose(&mut self, choose: impl FnOnce(&mut Choices)) {
+        choose(Arc::make_mut(self.choices.get_or_insert_default()));
     }
 }
 
@@ -114,13 +152,17 @@ impl<S> Layer<S> for ReportLayer {
     type Service = ReportService<S>;
 
     fn layer(&self, inner: S) -> ReportService<S> {
-        ReportService::new(inner, self.ignore.clone())
+        ReportService::new(inner, self.choices.clone())
     }
 }
 
 impl fmt::Debug for ReportLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReportLayer").field("ignore", &self.ignore.is_some()).finish()
+        let choices = self.choices.as_deref();
+        f.debug_struct("ReportLayer")
+            .field("ignore", &choices.is_some_and(|choices| choices.ignore.is_some()))
+            .field("trusted_proxies", &choices.map_or(&[][..], |choices| &choices.proxies))
+            .finish()
     }
 }
 

@@ -3,13 +3,15 @@
 use http::header;
 use http::{Request, Uri};
 
+use crate::auth::Network;
 use crate::record::{GRPC, Headers, RequestLine, Route};
 
-pub(super) fn line<B>(request: &Request<B>, is_router_body: bool) -> RequestLine {
+pub(super) fn line<B>(request: &Request<B>, is_router_body: bool, network: Option<Network>) -> RequestLine {
     RequestLine {
         method: request.method().clone(),
         uri: uri(request).clone(),
         route: route(request, is_router_body),
+        network,
     }
 }
 

@@ -11,13 +11,13 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use sentry::Hub;
 
-use super::{Ignore, RequestInfo, answer};
+use super::{Choices, RequestInfo, answer};
 use crate::context::Context;
 use crate::panics::{self, Caught};
 use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, PanicInfo, RequestSnapshot};
 use crate::report::response::take_travelling;
-use crate::report::submit::{Failure, submit};
-use crate::report::{EVENT_ID_HEADER, Report, chain, database, problem_json};
+use crate::report::submit::{Failure, settle, submit};
+use crate::report::{EVENT_ID_HEADER, Report, auth, chain, database, problem_json};
 use crate::reporter::ErrorName;
 use crate::scrub::scrub_text;
 use crate::sink::Record;
@@ -26,7 +26,7 @@ use crate::sink::Record;
 pub(super) struct Active {
     pub(super) context: Context,
     pub(super) hub: Arc<Hub>,
-    pub(super) ignore: Option<Arc<Ignore>>,
+    pub(super) choices: Option<Arc<Choices>>,
     /// A panic that somebody further in caught.
     pub(super) panic: Option<Box<PanicInfo>>,
     /// One failure, one event: what fails after that is a consequence.
@@ -55,9 +55,12 @@ impl Active {
     #[cold]
     fn failure_answered<R>(&mut self, parked: Option<Box<Details>>, answer: &mut Response<R>) {
         let status = answer.status();
+        if let (Some(details), Some(reporter)) = (&parked, self.context.reporter()) {
+            auth::note(reporter, self.context.request(), details);
+        }
         match parked {
             Some(details) if !status.is_server_error() && !details.always && !details.critical => {
-                self.settle(&details);
+                settle(&self.context, &details);
             }
             parked => {
                 let (mechanism, details) = self.cause_of(parked);
@@ -75,6 +78,12 @@ impl Active {
             Some(parked) => parked,
             None => Box::new(details_of(error, self.error_names())),
         };
+        if let Some(reporter) = self.context.reporter() {
+            auth::note(reporter, self.context.request(), &details);
+        }
+        if details.is_single_login() {
+            return settle(&self.context, &details);
+        }
         self.record(details, Mechanism { name: "service", handled: false }, None);
     }
 
@@ -92,20 +101,6 @@ impl Active {
             (None, None) => {
                 (Mechanism { name: "response", handled: true }, Box::new(Details::new(Cause::Status)))
             }
-        }
-    }
-
-    /// A report that is answered and not sent.
-    fn settle(&self, details: &Details) {
-        if let Some(reporter) = self.context.reporter() {
-            reporter.counters.discarded.add(1);
-        }
-        if let Cause::Error { error, .. } = &details.cause {
-            let text = match details.failure() {
-                None => chain::text_of(error),
-                Some(_) => chain::message_of(&**error),
-            };
-            self.context.breadcrumb(text);
         }
     }
 
@@ -142,7 +137,8 @@ impl Active {
     }
 
     fn ignores(&self, status: StatusCode) -> bool {
-        let (Some(ignore), Some(request)) = (&self.ignore, self.context.request()) else { return false };
+        let ignore = self.choices.as_ref().and_then(|choices| choices.ignore.as_ref());
+        let (Some(ignore), Some(request)) = (ignore, self.context.request()) else { return false };
         // The application's code: a panic in it must not cost the response or the event.
         match panics::guarded(|| ignore(&RequestInfo(request), status)) {
             Ok(ignored) => ignored,

@@ -12,7 +12,8 @@ use tower_service::Service;
 
 use super::future::ReportFuture;
 use super::response::Active;
-use super::{Ignore, request};
+use super::{Choices, client_ip, request};
+use crate::auth;
 use crate::context::{Context, in_request};
 use crate::panics;
 use crate::record::Route;
@@ -22,12 +23,12 @@ use crate::reporter;
 #[derive(Clone)]
 pub struct ReportService<S> {
     inner: S,
-    ignore: Option<Arc<Ignore>>,
+    choices: Option<Arc<Choices>>,
 }
 
 impl<S> ReportService<S> {
-    pub(super) fn new(inner: S, ignore: Option<Arc<Ignore>>) -> Self {
-        Self { inner, ignore }
+    pub(super) fn new(inner: S, choices: Option<Arc<Choices>>) -> Self {
+        Self { inner, choices }
     }
 }
 
@@ -56,7 +57,13 @@ where
         if in_request() {
             return ReportFuture::passing(self.inner.call(request));
         }
-        let line = request::line(&request, is_axum_body::<B>());
+        // Nobody asks before a login failed.
+        let network = if auth::is_watching() {
+            client_ip::network(&request, self.choices.as_ref().map_or(&[], |choices| &choices.proxies))
+        } else {
+            None
+        };
+        let line = request::line(&request, is_axum_body::<B>(), network);
         if matches!(line.route, Route::Path { around_router: true }) {
             warn_around_router();
         }
@@ -74,7 +81,7 @@ where
         let active = Active {
             context,
             hub,
-            ignore: self.ignore.clone(),
+            choices: self.choices.clone(),
             panic: panics::seen(),
             reported: false,
             gave_body: false,

@@ -2,6 +2,7 @@
 //!
 //! It goes through the `sink` in a record and becomes an event on our own thread (`report::build`).
 
+mod auth;
 mod body;
 mod database;
 mod head;
@@ -19,6 +20,7 @@ use std::sync::atomic::AtomicBool;
 use http::{Method, StatusCode, Uri};
 use serde_json::Value;
 
+pub use self::auth::{AuthError, AuthFailure};
 pub(crate) use self::body::{KeptBody, MAX_BODY_TEXT};
 pub(crate) use self::database::{Database, Pool, Subject, System, kept_statement};
 pub use self::database::{DatabaseClass, DatabaseFailure, Fault};
@@ -29,6 +31,7 @@ pub(crate) use self::normalise::{normalise, normalise_path};
 pub use self::said::{Breadcrumb, User};
 pub(crate) use self::said::{MAX_SHORT, short_text, to_value, value_weight};
 
+use crate::auth::{Network, Pseudonym};
 use crate::stacks::Stack;
 
 /// Any error, boxed: what `?` and most of tower's middleware turn errors into.
@@ -92,7 +95,7 @@ pub(crate) struct Details {
     pub(crate) stack: Option<Stack>,
     /// The status and the text of the response that it becomes.
     pub(crate) answer: StatusCode,
-    pub(crate) public: Option<String>,
+    pub(crate) public: Option<Box<str>>,
     /// Set when somebody recorded the failure without taking it: an `Err` that goes on to the server.
     pub(crate) recorded: AtomicBool,
     pub(crate) kind: Option<Kind>,
@@ -110,6 +113,9 @@ pub(crate) struct Details {
     pub(crate) edit: Option<EditEvent>,
     /// The hash of type, message and place, where it is known already.
     pub(crate) likeness: Option<u64>,
+    /// Why somebody was not let in, and what stands for who that was.
+    pub(crate) auth: Option<AuthFailure>,
+    pub(crate) login: Option<Box<Pseudonym>>,
 }
 
 impl Details {
@@ -135,7 +141,14 @@ impl Details {
             fingerprint: None,
             edit: None,
             likeness: None,
+            auth: None,
+            login: None,
         }
+    }
+
+    /// Whether it is a failed login like many others, which is counted and not sent.
+    pub(crate) fn is_single_login(&self) -> bool {
+        self.auth.is_some() && !self.answer.is_server_error() && !self.always && !self.critical
     }
 
     /// What caused the failure, where nobody said it.
@@ -192,11 +205,14 @@ pub(crate) struct RequestLine {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) route: Route,
+    /// Where it comes from, as far as that is known and somebody asks.
+    pub(crate) network: Option<Network>,
 }
 
 impl Default for RequestLine {
     fn default() -> Self {
-        Self { method: Method::GET, uri: Uri::default(), route: Route::Path { around_router: false } }
+        let route = Route::Path { around_router: false };
+        Self { method: Method::GET, uri: Uri::default(), route, network: None }
     }
 }
 

@@ -71,7 +71,8 @@ mod tests {
     use super::*;
 
     fn request(path: &'static str, route: Route) -> RequestSnapshot {
-        let line = RequestLine { method: Method::POST, uri: http::Uri::from_static(path), route };
+        let line =
+            RequestLine { method: Method::POST, uri: http::Uri::from_static(path), route, network: None };
         RequestSnapshot { line, headers: Headers::new() }
     }
 

@@ -10,7 +10,7 @@ use crate::record::{
     Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot, Subject,
 };
 use crate::report::stack::{self, Symbols};
-use crate::report::{chain, database, decorate, fingerprint};
+use crate::report::{auth, chain, database, decorate, fingerprint};
 use crate::reporter::Settings;
 use crate::sink::Record;
 
@@ -108,7 +108,9 @@ fn assemble(
 
     let request = context.request();
     let transaction = request.map(RequestSnapshot::name);
-    let kind = details.kind_or_default(request.is_some());
+    let login = details.auth.or_else(|| auth::in_chain(&details.cause));
+    let kind = details.kind.or_else(|| login.map(|_| Kind::Auth));
+    let kind = kind.unwrap_or_else(|| details.kind_or_default(request.is_some()));
 
     let mut event = Event {
         event_id: details.id.uuid(),
@@ -122,6 +124,12 @@ fn assemble(
     tag("error.origin", origin.as_str().to_owned());
     if details.critical {
         tag("error.critical", "true".to_owned());
+    }
+    if let Some(failure) = login {
+        tag("auth.failure", failure.as_str().to_owned());
+    }
+    if let Some(login) = &details.login {
+        tag("user.hash", login.to_string());
     }
     if let Some(status) = status {
         tag("http.response.status_code", status.as_u16().to_string());

@@ -3,7 +3,7 @@
 use std::any::type_name;
 use std::panic::Location;
 
-use super::Report;
+use super::{Report, auth};
 use crate::record::{BoxError, Cause, Details};
 
 /// Any error: whatever becomes a [`BoxError`], which is every `std::error::Error` that can cross threads,
@@ -13,12 +13,16 @@ impl<E: Into<BoxError> + 'static> From<E> for Report {
     #[track_caller]
     fn from(error: E) -> Self {
         let backtrace = backtrace_of(&error);
+        let login = auth::recognise(&error);
         let cause = Cause::Error { error: boxed(error), type_name: type_name::<E>() };
         let mut details = Box::new(Details::new(cause));
         details.recognise();
         details.location = Some(Location::caller().into());
         details.backtrace = backtrace;
-        Self::with_details(details)
+        match login {
+            Some(failure) => auth::of_login(details, failure),
+            None => Self::with_details(details),
+        }
     }
 }
 

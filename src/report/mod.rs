@@ -4,6 +4,7 @@
 //! becomes the response of the request (the layer sends it if the status is 500 or above), it is sent by
 //! [`Report::send`], it is the `Err` of a service under the layer, or it is dropped, which is counted.
 
+pub(crate) mod auth;
 mod body;
 pub(crate) mod build;
 pub(crate) mod chain;
@@ -26,10 +27,11 @@ use http::StatusCode;
 use sentry::Hub;
 use sentry::protocol::Event;
 
-pub use crate::record::{Breadcrumb, DatabaseClass, DatabaseFailure, EventId, Fault, Kind, Level};
+pub use crate::record::{AuthError, AuthFailure, Breadcrumb};
+pub use crate::record::{DatabaseClass, DatabaseFailure, EventId, Fault, Kind, Level};
 pub(crate) use problem::problem_json;
 
-use self::submit::{Failure, submit};
+use self::submit::{Failure, settle, submit};
 use crate::context::{Context, current, put};
 use crate::record::{BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, User, short_text, to_value};
 use crate::reporter::{self, ErrorName};
@@ -105,7 +107,7 @@ impl Report {
 
     /// A text for the client: the `detail` of the problem+json. Default: none. It is scrubbed.
     pub fn public(self, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
+        let detail = detail.into().into_boxed_str();
         self.say(|details| details.public = Some(detail))
     }
 
@@ -222,6 +224,9 @@ impl Report {
             data: said.data.clone(),
             left_out: said.left_out,
             fingerprint: said.fingerprint.clone(),
+            answer: said.answer,
+            auth: said.auth,
+            login: said.login.clone(),
             ..Details::new(Cause::Chain(links))
         })
     }
@@ -256,6 +261,10 @@ fn send_from(
         context = Context::for_process(reporter, Origin::Process);
     }
     let Some(reporter) = context.reporter() else { return };
+    auth::note(reporter, context.request(), &details);
+    if details.is_single_login() {
+        return settle(&context, &details);
+    }
     let failure = Failure { details, status: None, request: context.request(), has_answer: origin.is_none() };
     submit(reporter, failure, |details| Record {
         details,

@@ -49,6 +49,20 @@ pub(crate) fn submit(reporter: &Reporter, failure: Failure<'_>, record: impl FnO
     }
 }
 
+/// A report that is only counted: the request goes on, and what fails later shows it.
+pub(crate) fn settle(context: &Context, details: &Details) {
+    if let Some(reporter) = context.reporter() {
+        reporter.counters.discarded.add(1);
+    }
+    if let Cause::Error { error, .. } = &details.cause {
+        let text = match details.failure() {
+            None => chain::text_of(error),
+            Some(_) => chain::message_of(&**error),
+        };
+        context.breadcrumb(text);
+    }
+}
+
 fn key(details: &Details, status: Option<StatusCode>, request: Option<&RequestSnapshot>) -> Key {
     if !matches!(details.cause, Cause::Status) {
         return details.storm_key(details.kind_or_default(request.is_some()));

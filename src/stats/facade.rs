@@ -15,6 +15,10 @@ pub(crate) fn publish(stats: &Stats) {
     for (reason, dropped) in by_reason(&stats.dropped) {
         counter!("faultwire_dropped_total", "reason" => reason).absolute(dropped);
     }
+    for (kind, failures) in stats.auth.by_kind() {
+        counter!("faultwire_auth_failures_total", "kind" => kind.as_str()).absolute(failures);
+    }
+    counter!("faultwire_brute_force_signals_total").absolute(stats.auth.signals);
     for destination in &stats.destinations {
         publish_destination(destination);
     }

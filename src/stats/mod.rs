@@ -1,5 +1,6 @@
 //! The counters: what happened to every failure, for health handlers.
 
+mod auth;
 mod destination;
 #[cfg(feature = "metrics")]
 pub(crate) mod facade;
@@ -11,6 +12,8 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
+pub(crate) use self::auth::AuthCounters;
+pub use self::auth::AuthStats;
 pub use self::destination::DestinationStats;
 pub(crate) use self::destination::{DestinationCounters, Load};
 pub use self::spool::{Evicted, SpoolStats};
@@ -53,6 +56,8 @@ pub struct Stats {
     pub retried: u64,
     /// Reports that were neither sent nor turned into an error response, and reports answered below 500.
     pub discarded: u64,
+    /// Failed logins, by kind; most are nothing else than counted.
+    pub auth: AuthStats,
     /// Events that are not coming, by reason.
     pub dropped: Dropped,
     /// When a server last accepted an event.
@@ -142,6 +147,7 @@ pub(crate) struct Counters {
     pub(crate) rejected: Counter,
     pub(crate) shutdown: Counter,
     pub(crate) unsupported: Counter,
+    pub(crate) auth: AuthCounters,
     destinations: Vec<Arc<DestinationCounters>>,
     notes: Mutex<Notes>,
 }
@@ -193,6 +199,7 @@ impl Counters {
             spooled: sum(|destination| destination.spool.map_or(0, |spool| spool.events)),
             retried: self.retried.get(),
             discarded: self.discarded.get(),
+            auth: self.auth.read(),
             dropped: Dropped {
                 queue_full: self.queue_full.get(),
                 shed: self.shed.get(),

@@ -1,6 +1,7 @@
 //! The public types: what they may be used for, and how big they are.
 
 use faultwire::config::Destination;
+use faultwire::report::{AuthError, AuthFailure};
 use faultwire::{
     Config, ConfigError, Context, EventId, Guard, Kind, Report, ReportLayer, Shutdown, Stats, User,
 };
@@ -20,6 +21,7 @@ fn public_types_cross_threads() {
     is_send_and_sync::<Stats>();
     is_send_and_sync::<Destination>();
     is_send_and_sync::<User>();
+    is_send_and_sync::<AuthError>();
     fn is_send<T: Send>() {}
     is_send::<Config>();
     is_send_and_sync::<Shutdown>();
@@ -38,6 +40,8 @@ fn a_report_is_as_small_as_a_pointer() {
 
 #[test]
 fn public_types_can_be_printed_and_layers_cloned() {
+    is_debug::<AuthFailure>();
+    is_debug::<AuthError>();
     is_debug::<Report>();
     is_debug::<Config>();
     is_debug::<Destination>();

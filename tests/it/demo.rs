@@ -19,7 +19,7 @@ pub(crate) const EXPECTED: &[(&str, &str, &str, &str)] = &[
     ("GET /status/{code}", "503 Service Unavailable", "503", "route"),
     ("GET /panic", "panic", "500", "panic"),
     ("POST /checkout", "OrderError", "500", "database"),
-    ("POST /login", "StoreError", "500", "auth"),
+    ("POST /login", "AuthError", "503", "auth"),
     ("POST /upload", "Error", "500", "route"),
     ("POST /graphql", "Error", "500", "route"),
     ("POST /text", "Error", "500", "route"),

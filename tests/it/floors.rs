@@ -9,7 +9,18 @@ use std::{collections::BTreeSet, fs, io, path::Path};
 
 /// A name covers its file and the folder of that name; the longest name that fits a file wins.
 const FLOORS: [&[&str]; 7] = [
-    &["record", "reporter", "context", "sink", "stacks", "stats", "storm", "scrub/secrets", "deliver/spool"],
+    &[
+        "record",
+        "reporter",
+        "context",
+        "sink",
+        "stacks",
+        "stats",
+        "storm",
+        "auth",
+        "scrub/secrets",
+        "deliver/spool",
+    ],
     &["scrub"],
     &["report"],
     &["layer", "logs", "panics", "job", "upstream", "deliver", "alerts", "inbox"],
@@ -18,7 +29,7 @@ const FLOORS: [&[&str]; 7] = [
     &["lib", "bin"],
 ];
 /// The modules every record passes through; they refer to each other, so they count as one folder.
-const CORE: &[&str] = &["record", "reporter", "context", "sink", "stacks", "stats", "storm"];
+const CORE: &[&str] = &["record", "reporter", "context", "sink", "stacks", "stats", "storm", "auth"];
 /// What captures knows the core, the scrubber and each other, never a queue, the spool or a destination.
 const CAPTURING: &[&str] = &["layer", "logs", "panics", "job", "report"];
 /// `spool` knows bytes and paths, `secrets` is data: they import nothing of the crate.

@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod auth;
 mod bodies;
 mod bugsink;
 mod config;

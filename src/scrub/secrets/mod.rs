@@ -112,7 +112,7 @@ pub(crate) const HARMLESS: &[&str] = &[
     "max_output_tokens", "audio_tokens", "image_tokens", "text_tokens", "accepted_prediction_tokens",
     "rejected_prediction_tokens", "cache_creation_input_tokens", "cache_read_input_tokens",
     "prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details",
-    "auth_kind", "boarding_pass", "pass_rate", "trivially_copy_pass_by_ref",
+    "auth_kind", "auth_failure", "boarding_pass", "pass_rate", "trivially_copy_pass_by_ref",
     "needless_pass_by_value", "needless_pass_by_ref_mut",
 ];
 

@@ -18,14 +18,14 @@ use crate::init::Log;
 use crate::support::{Turn, turn};
 
 /// What an environment with these variables says.
-fn from(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+pub(crate) fn from(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::from_lookup(|name| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
     })
 }
 
 /// Everything that is in the log when this configuration has started and ended.
-fn started(config: Config) -> String {
+pub(crate) fn started(config: Config) -> String {
     let _turn = turn();
     let log = Log::default();
     tracing::subscriber::with_default(log.subscriber(), || drop(config.init().unwrap()));
@@ -33,7 +33,10 @@ fn started(config: Config) -> String {
 }
 
 /// Reporting as these variables say and as it is changed in code, to the server that `SENTRY_DSN` names.
-fn start(variables: &[(&str, &str)], change: impl FnOnce(Config) -> Config) -> (Turn, FakeServer, Guard) {
+pub(crate) fn start(
+    variables: &[(&str, &str)],
+    change: impl FnOnce(Config) -> Config,
+) -> (Turn, FakeServer, Guard) {
     let (turn, server) = (turn(), FakeServer::start());
     let dsn = server.dsn();
     let config = from(&[variables, &[("SENTRY_DSN", &dsn)]].concat()).unwrap();

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use faultwire::Config;
 use faultwire::config::Destination;
+use faultwire::report::AuthFailure;
 use faultwire::sentry::protocol::Event;
+use faultwire::{Config, Report};
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
@@ -203,6 +204,7 @@ fn metrics_say_what_the_stats_say() {
         metrics::set_global_recorder(published.clone()).unwrap();
         let reporting = Reporting::start();
         reporting.server.answer_next([Answer::Ok, Answer::Status(400), Answer::Status(503), Answer::Hang]);
+        Report::auth(AuthFailure::Csrf).send();
         for n in 0..4 {
             fail(format!("event {n}"));
             if n < 2 {
@@ -220,6 +222,9 @@ fn metrics_say_what_the_stats_say() {
             ("faultwire_dropped_total reason=shed", 0.0),
             ("faultwire_destination_dropped_total destination=default reason=shutdown", 2.0),
             ("faultwire_reachable destination=default", 0.0),
+            ("faultwire_auth_failures_total kind=csrf", 1.0),
+            ("faultwire_auth_failures_total kind=mfa", 0.0),
+            ("faultwire_brute_force_signals_total", 0.0),
         ] {
             assert_eq!(published.get(name), Some(&expected), "{name} in {published:#?}");
         }
