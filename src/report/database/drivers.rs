@@ -44,16 +44,16 @@ pub(super) fn as_a<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
 }
 
 /// What the first link that is a driver's says. It runs `source()`, which is the application's code.
-#[inline]
-pub(crate) fn recognise(error: &(dyn Error + 'static)) -> Option<DatabaseFailure> {
+pub(crate) fn recognise(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
     if !EXIST {
         return None;
     }
     let mut link = Some(error);
     for _ in 0..MAX_LINKS {
         let error = link?;
-        if may_be_one(inside(error))
-            && let Some(failure) = look(inside(error))
+        let inside = inside(error);
+        if may_be_one(inside)
+            && let Some(failure) = look(inside)
         {
             return Some(failure);
         }
@@ -90,21 +90,32 @@ fn may_be_one(error: &(dyn Error + 'static)) -> bool {
     )),
     expect(unused_variables, reason = "there are no drivers")
 )]
-pub(super) fn look(error: &(dyn Error + 'static)) -> Option<DatabaseFailure> {
-    let found = None;
+pub(super) fn look(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
     #[cfg(feature = "sqlx")]
-    let found = found.or_else(|| super::from_sqlx::current::look(error));
+    if let found @ Some(_) = super::from_sqlx::current::look(error) {
+        return found;
+    }
     #[cfg(feature = "sqlx-0-8")]
-    let found = found.or_else(|| super::from_sqlx::previous::look(error));
+    if let found @ Some(_) = super::from_sqlx::previous::look(error) {
+        return found;
+    }
     #[cfg(feature = "diesel")]
-    let found = found.or_else(|| super::from_diesel::look(error));
+    if let found @ Some(_) = super::from_diesel::look(error) {
+        return found;
+    }
     #[cfg(feature = "tokio-postgres")]
-    let found = found.or_else(|| super::from_postgres::look(error));
+    if let found @ Some(_) = super::from_postgres::look(error) {
+        return found;
+    }
     #[cfg(feature = "sea-orm")]
-    let found = found.or_else(|| super::from_sea_orm::look(error));
+    if let found @ Some(_) = super::from_sea_orm::look(error) {
+        return found;
+    }
     #[cfg(feature = "redis")]
-    let found = found.or_else(|| super::from_redis::look(error));
-    found
+    if let found @ Some(_) = super::from_redis::look(error) {
+        return found;
+    }
+    None
 }
 
 /// Says once that an error of a driver, known by its type's name, was not recognised: its feature is off, or it is of
