@@ -36,7 +36,11 @@ pub(super) const EXIST: bool = SIZES != 0;
 
 /// The set that holds the size of `T`: one bit for eight bytes.
 pub(super) const fn size<T>() -> u64 {
-    1_u64.wrapping_shl(size_of::<T>().wrapping_shr(3) as u32 & 63)
+    bit(size_of::<T>())
+}
+
+const fn bit(size: usize) -> u64 {
+    1_u64.wrapping_shl(size.wrapping_shr(3) as u32)
 }
 
 pub(super) fn as_a<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
@@ -91,28 +95,41 @@ fn may_be_one(error: &(dyn Error + 'static)) -> bool {
     expect(unused_variables, reason = "there are no drivers")
 )]
 pub(super) fn look(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
+    let size = bit(size_of_val(error));
     #[cfg(feature = "sqlx")]
-    if let found @ Some(_) = super::from_sqlx::current::look(error) {
+    if super::from_sqlx::current::SIZES & size != 0
+        && let found @ Some(_) = super::from_sqlx::current::look(error)
+    {
         return found;
     }
     #[cfg(feature = "sqlx-0-8")]
-    if let found @ Some(_) = super::from_sqlx::previous::look(error) {
+    if super::from_sqlx::previous::SIZES & size != 0
+        && let found @ Some(_) = super::from_sqlx::previous::look(error)
+    {
         return found;
     }
     #[cfg(feature = "diesel")]
-    if let found @ Some(_) = super::from_diesel::look(error) {
+    if super::from_diesel::SIZES & size != 0
+        && let found @ Some(_) = super::from_diesel::look(error)
+    {
         return found;
     }
     #[cfg(feature = "tokio-postgres")]
-    if let found @ Some(_) = super::from_postgres::look(error) {
+    if super::from_postgres::SIZES & size != 0
+        && let found @ Some(_) = super::from_postgres::look(error)
+    {
         return found;
     }
     #[cfg(feature = "sea-orm")]
-    if let found @ Some(_) = super::from_sea_orm::look(error) {
+    if super::from_sea_orm::SIZES & size != 0
+        && let found @ Some(_) = super::from_sea_orm::look(error)
+    {
         return found;
     }
     #[cfg(feature = "redis")]
-    if let found @ Some(_) = super::from_redis::look(error) {
+    if super::from_redis::SIZES & size != 0
+        && let found @ Some(_) = super::from_redis::look(error)
+    {
         return found;
     }
     None

@@ -175,7 +175,7 @@ impl Details {
     ) -> Self {
         let mut details = Self::new(Cause::Chain(chain::links(error, outermost, names)));
         if let Some(failure) = reporter::shielded(|| drivers::recognise(error)).flatten() {
-            details.found(failure);
+            details.found(*failure);
         }
         details
     }
@@ -192,13 +192,13 @@ impl Details {
         if let Cause::Error { error, .. } = &self.cause
             && let Some(failure) = reporter::shielded(|| drivers::recognise(&**error)).flatten()
         {
-            self.found(failure);
+            self.found(*failure);
         }
     }
 
     #[cold]
-    fn found(&mut self, failure: Box<DatabaseFailure>) {
-        let database = Database { failure: Some(*failure), ..Database::default() };
+    fn found(&mut self, failure: DatabaseFailure) {
+        let database = Database { failure: Some(failure), ..Database::default() };
         self.subject = Some(Subject::Database(Box::new(database)));
         self.answer_as_failed();
     }
