@@ -36,7 +36,11 @@ pub(super) const EXIST: bool = SIZES != 0;
 
 /// The set that holds the size of `T`: one bit for eight bytes.
 pub(super) const fn size<T>() -> u64 {
-    1_u64.wrapping_shl(size_of::<T>().wrapping_shr(3) as u32 & 63)
+    bit(size_of::<T>())
+}
+
+const fn bit(size: usize) -> u64 {
+    1_u64.wrapping_shl(size.wrapping_shr(3) as u32)
 }
 
 pub(super) fn as_a<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
@@ -44,16 +48,16 @@ pub(super) fn as_a<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
 }
 
 /// What the first link that is a driver's says. It runs `source()`, which is the application's code.
-#[inline]
-pub(crate) fn recognise(error: &(dyn Error + 'static)) -> Option<DatabaseFailure> {
+pub(crate) fn recognise(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
     if !EXIST {
         return None;
     }
     let mut link = Some(error);
     for _ in 0..MAX_LINKS {
         let error = link?;
-        if may_be_one(inside(error))
-            && let Some(failure) = look(inside(error))
+        let inside = inside(error);
+        if may_be_one(inside)
+            && let Some(failure) = look(inside)
         {
             return Some(failure);
         }
@@ -90,21 +94,45 @@ fn may_be_one(error: &(dyn Error + 'static)) -> bool {
     )),
     expect(unused_variables, reason = "there are no drivers")
 )]
-pub(super) fn look(error: &(dyn Error + 'static)) -> Option<DatabaseFailure> {
-    let found = None;
+pub(super) fn look(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
+    let size = bit(size_of_val(error));
     #[cfg(feature = "sqlx")]
-    let found = found.or_else(|| super::from_sqlx::current::look(error));
+    if super::from_sqlx::current::SIZES & size != 0
+        && let found @ Some(_) = super::from_sqlx::current::look(error)
+    {
+        return found;
+    }
     #[cfg(feature = "sqlx-0-8")]
-    let found = found.or_else(|| super::from_sqlx::previous::look(error));
+    if super::from_sqlx::previous::SIZES & size != 0
+        && let found @ Some(_) = super::from_sqlx::previous::look(error)
+    {
+        return found;
+    }
     #[cfg(feature = "diesel")]
-    let found = found.or_else(|| super::from_diesel::look(error));
+    if super::from_diesel::SIZES & size != 0
+        && let found @ Some(_) = super::from_diesel::look(error)
+    {
+        return found;
+    }
     #[cfg(feature = "tokio-postgres")]
-    let found = found.or_else(|| super::from_postgres::look(error));
+    if super::from_postgres::SIZES & size != 0
+        && let found @ Some(_) = super::from_postgres::look(error)
+    {
+        return found;
+    }
     #[cfg(feature = "sea-orm")]
-    let found = found.or_else(|| super::from_sea_orm::look(error));
+    if super::from_sea_orm::SIZES & size != 0
+        && let found @ Some(_) = super::from_sea_orm::look(error)
+    {
+        return found;
+    }
     #[cfg(feature = "redis")]
-    let found = found.or_else(|| super::from_redis::look(error));
-    found
+    if super::from_redis::SIZES & size != 0
+        && let found @ Some(_) = super::from_redis::look(error)
+    {
+        return found;
+    }
+    None
 }
 
 /// Says once that an error of a driver, known by its type's name, was not recognised: its feature is off, or it is of

@@ -19,10 +19,10 @@ const DRIVER: &str = "diesel";
 
 pub(super) const SIZES: u64 = size::<DieselError>() | size::<ConnectionError>();
 
-pub(super) fn look(error: &(dyn Error + 'static)) -> Option<DatabaseFailure> {
+pub(super) fn look(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
     match as_a::<DieselError>(error) {
-        Some(error) => Some(of_error(error)),
-        None => as_a::<ConnectionError>(error).map(of_connection),
+        Some(error) => Some(Box::new(of_error(error))),
+        None => as_a::<ConnectionError>(error).map(|error| Box::new(of_connection(error))),
     }
 }
 

@@ -14,12 +14,12 @@ const DRIVER: &str = "tokio-postgres";
 
 pub(super) const SIZES: u64 = size::<PostgresError>() | size::<DbError>();
 
-pub(super) fn look(error: &(dyn Error + 'static)) -> Option<DatabaseFailure> {
+pub(super) fn look(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
     if let Some(returned) = as_a::<DbError>(error) {
-        return Some(of_returned(returned));
+        return Some(Box::new(of_returned(returned)));
     }
     let error = as_a::<PostgresError>(error)?;
-    Some(error.as_db_error().map_or_else(|| of_driver(error), of_returned))
+    Some(Box::new(error.as_db_error().map_or_else(|| of_driver(error), of_returned)))
 }
 
 /// What the server said, in its own words.

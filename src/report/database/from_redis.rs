@@ -14,13 +14,13 @@ const DRIVER: &str = "redis";
 
 pub(super) const SIZES: u64 = size::<RedisError>() | size::<ServerError>() | size::<ParsingError>();
 
-pub(super) fn look(error: &(dyn Error + 'static)) -> Option<DatabaseFailure> {
+pub(super) fn look(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
     if let Some(error) = as_a::<RedisError>(error) {
-        return Some(of_error(error));
+        return Some(Box::new(of_error(error)));
     }
     match as_a::<ServerError>(error) {
-        Some(error) => Some(of_returned(error.code(), error.details())),
-        None => as_a::<ParsingError>(error).map(|_| new(Decode)),
+        Some(error) => Some(Box::new(of_returned(error.code(), error.details()))),
+        None => as_a::<ParsingError>(error).map(|_| Box::new(new(Decode))),
     }
 }
 

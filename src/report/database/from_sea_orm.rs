@@ -14,11 +14,11 @@ const DRIVER: &str = "sea-orm";
 
 pub(super) const SIZES: u64 = size::<DbErr>() | size::<RuntimeErr>();
 
-pub(super) fn look(error: &(dyn Error + 'static)) -> Option<DatabaseFailure> {
+pub(super) fn look(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
     if let Some(error) = as_a::<DbErr>(error) {
-        return Some(of_error(error));
+        return Some(Box::new(of_error(error)));
     }
-    as_a::<RuntimeErr>(error).map(|error| of_runtime(error, Other))
+    as_a::<RuntimeErr>(error).map(|error| Box::new(of_runtime(error, Other)))
 }
 
 /// What the server said, in its own words, and what sqlx made of it.

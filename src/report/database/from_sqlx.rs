@@ -30,14 +30,14 @@ macro_rules! line {
 
             pub(in crate::report::database) fn look(
                 error: &(dyn Error + 'static),
-            ) -> Option<DatabaseFailure> {
+            ) -> Option<Box<DatabaseFailure>> {
                 if let Some(error) = as_a::<SqlxError>(error) {
-                    return Some(of_error(error));
+                    return Some(Box::new(of_error(error)));
                 }
                 if let Some(returned) = as_a::<Box<dyn DatabaseError>>(error) {
-                    return Some(of_database(&**returned));
+                    return Some(Box::new(of_database(&**returned)));
                 }
-                as_a::<MigrateError>(error).map(of_migration)
+                as_a::<MigrateError>(error).map(|error| Box::new(of_migration(error)))
             }
 
             /// What the server said, in its own words.

@@ -174,28 +174,33 @@ impl Details {
         names: &[ErrorName],
     ) -> Self {
         let mut details = Self::new(Cause::Chain(chain::links(error, outermost, names)));
-        details.found(reporter::shielded(|| drivers::recognise(error)).flatten());
+        if let Some(failure) = reporter::shielded(|| drivers::recognise(error)).flatten() {
+            details.found(*failure);
+        }
         details
     }
 
     /// Looks for a driver's error in one that was just taken.
     #[inline]
     pub(crate) fn recognise(&mut self) {
-        if !drivers::EXIST {
-            return;
-        }
-        if let Cause::Error { error, .. } = &self.cause
-            && let Some(failure) = reporter::shielded(|| drivers::recognise(&**error)).flatten()
-        {
-            self.found(Some(failure));
+        if drivers::EXIST {
+            self.look_for_driver();
         }
     }
 
-    fn found(&mut self, failure: Option<DatabaseFailure>) {
-        if failure.is_some() {
-            self.subject = Some(Subject::Database(Box::new(Database { failure, ..Database::default() })));
-            self.answer_as_failed();
+    fn look_for_driver(&mut self) {
+        if let Cause::Error { error, .. } = &self.cause
+            && let Some(failure) = reporter::shielded(|| drivers::recognise(&**error)).flatten()
+        {
+            self.found(*failure);
         }
+    }
+
+    #[cold]
+    fn found(&mut self, failure: DatabaseFailure) {
+        let database = Database { failure: Some(failure), ..Database::default() };
+        self.subject = Some(Subject::Database(Box::new(database)));
+        self.answer_as_failed();
     }
 
     /// What can be had again later is answered with 503; everything else remains 500.
