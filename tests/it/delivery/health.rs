@@ -212,6 +212,7 @@ fn metrics_say_what_the_stats_say() {
             }
         }
         reporting.server.wait_requests(4);
+        eventually("the 503 was read", || !reporting.guard.stats().destinations[0].reachable);
         reporting.guard.shutdown(Duration::ZERO);
         let published = published.0.lock().unwrap();
         for (name, expected) in [
