@@ -1,4 +1,4 @@
-//! gzip (RFC 1952) with a compressor that a thread keeps: making one costs ten times what packing an event does.
+//! gzip (RFC 1952) with a compressor that a thread keeps: making one costs five times what packing an event does.
 
 use std::cell::RefCell;
 use std::io::{self, Write as _};
