@@ -9,9 +9,7 @@
 #![expect(clippy::print_stdout, reason = "the result is what this program is for")]
 #![expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a bench may fail loudly")]
 
-use std::collections::HashMap;
 use std::error::Error;
-use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -42,8 +40,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     row("2 000 a second for 5 s, at once: arrived of 10 000", at_once, |run| run.paced(2_000, 5).arrived())?;
     row("the same as fast as it is delivered: events a second", at_once, |run| run.rate(10_000))?;
     row("the same, each on disk before it is sent", at_once, |run| run.spooling()?.rate(10_000))?;
-    row("build, hygiene, gate: events a second of one core", at_once, |run| run.of_one_core(10_000))?;
-    row("the same, gzip and disk", at_once, |run| run.spooling()?.of_one_core(10_000))?;
     let slow = Duration::from_millis(50);
     row("300 a second for 5 s, 50 ms an answer: arrived of 1 500", slow, |run| run.paced(300, 5).arrived())?;
     row("the same: events a second", slow, |run| run.rate(500))?;
@@ -148,16 +144,6 @@ impl Run {
         answered.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
-    /// How many a second our processing thread would make of a core that it had for itself. `None` for a client
-    /// that has no such thread, and where the system does not tell what a thread took.
-    fn of_one_core(&mut self, n: usize) -> Option<u128> {
-        let before = processing_times()?;
-        self.rate(n)?;
-        let took = |(thread, time): (_, u128)| time - before.get(&thread).unwrap_or(&0);
-        let took: u128 = processing_times()?.into_iter().map(took).sum();
-        (took > 0).then(|| n as u128 * 1_000_000_000 / took)
-    }
-
     /// How long the end takes when so many wait.
     fn end(&mut self, n: usize) -> Option<u128> {
         for _ in 0..n {
@@ -172,19 +158,4 @@ impl Run {
         drop(self.client.take());
         Some(begin.elapsed().as_millis())
     }
-}
-
-/// What each processing thread of this process took of the processors so far, in nanoseconds. One of a client that
-/// was dropped may be about to end.
-fn processing_times() -> Option<HashMap<OsString, u128>> {
-    let mut times = HashMap::new();
-    for task in std::fs::read_dir("/proc/self/task").ok()?.flatten() {
-        let read = |file: &str| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
-        if read("comm").trim() == "faultwire"
-            && let Ok(time) = read("schedstat").split(' ').next()?.parse()
-        {
-            times.insert(task.file_name(), time);
-        }
-    }
-    Some(times)
 }

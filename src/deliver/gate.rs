@@ -5,9 +5,10 @@
 use ::sentry::protocol::{EnvelopeItem, Event};
 use ::sentry::types::Uuid;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::hygiene;
+use super::json::{self, Json};
 use crate::scrub::{Removed, Scrubber};
 
 /// One scrubbed item on its way to the servers.
@@ -62,43 +63,45 @@ fn pass<T: Serialize>(
     scrubber: &Scrubber,
 ) -> Option<Outgoing> {
     // Before anything is cut, so that no half of a secret is left that nobody recognises.
-    let (scrubbed, removed) = match scrubber.item(&serde_json::to_vec(item).ok()?) {
-        (Some(scrubbed), removed) => (serde_json::from_slice(&scrubbed).ok()?, removed),
-        (None, removed) => (serde_json::to_value(item).ok()?, removed),
-    };
-    let mut value: Value = scrubbed;
+    let whole = serde_json::to_vec(item).ok()?;
+    let (scrubbed, removed) = scrubber.item(&whole);
+    let scrubbed = scrubbed.unwrap_or(whole);
+    let mut item = json::read(&scrubbed)?;
     if !removed.is_empty() {
-        note(&mut value, &removed);
+        note(&mut item, &removed);
     }
-    hygiene::mend(&mut value);
-    hygiene::fit(&mut value);
-    // Mending makes new texts, so the bytes that leave are looked at once more.
-    let payload = serde_json::to_vec(&value).ok()?;
-    let payload = scrubber.noted_item(&payload).unwrap_or(payload);
-    let title = scrubber.text(&title(kind, &value)).into_owned();
+    hygiene::mend(&mut item);
+    let mut payload = hygiene::payload(&mut item)?;
+    // Mending makes new texts, so what it changed is looked at once more.
+    if payload != scrubbed {
+        payload = scrubber.noted_item(&payload).unwrap_or(payload);
+    }
+    payload = scrubber.without_known(&payload).unwrap_or(payload);
+    let title = scrubber.text(&title(kind, &item)).into_owned();
     Some(Outgoing { event_id, kind, payload, title })
 }
 
 /// Says on the item what was removed from it, and by which rule: no values, so that who misses something can see
 /// why it is not there.
-fn note(item: &mut Value, removed: &Removed) {
-    let Value::Object(fields) = item else { return };
-    if let Value::Object(contexts) = fields.entry("contexts").or_insert_with(|| Value::Object(Map::new())) {
-        contexts.insert("filtered".to_owned(), Value::Object(removed.counts()));
+fn note(item: &mut Json<'_>, removed: &Removed) {
+    let Json::Object(fields) = item else { return };
+    if let Some(contexts) = fields.object("contexts") {
+        contexts.insert("filtered", Value::Object(removed.counts()).into());
     }
-    fields.insert("_meta".to_owned(), removed.meta());
+    fields.insert("_meta", removed.meta().into());
 }
 
 /// `OrderError: no such table (GET /orders/{id}, 0af7651916cd43dd8448eb211c80319c)`.
-fn title(kind: &'static str, item: &Value) -> String {
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let exception = item.pointer("/exception/values").and_then(|values| values.as_array()?.last());
-    let what = match exception {
-        Some(exception) => format!("{}: {}", text(exception.get("type")), text(exception.get("value"))),
-        None => match item.pointer("/logentry/formatted") {
-            Some(message) => text(Some(message)),
+fn title(kind: &'static str, item: &Json<'_>) -> String {
+    let text =
+        |of: Option<&Json<'_>>, name| of.and_then(|of| of.get(name)?.as_str()).unwrap_or_default().to_owned();
+    let exceptions = item.get("exception").and_then(|exception| exception.get("values")?.as_array());
+    let what = match exceptions.and_then(<[_]>::last) {
+        Some(exception) => format!("{}: {}", text(Some(exception), "type"), text(Some(exception), "value")),
+        None => match item.get("logentry") {
+            Some(message) => text(Some(message), "formatted"),
             None => kind.to_owned(),
         },
     };
-    format!("{what} ({}, {})", text(item.get("transaction")), text(item.get("event_id")))
+    format!("{what} ({}, {})", text(Some(item), "transaction"), text(Some(item), "event_id"))
 }

@@ -16,6 +16,7 @@ mod gate;
 mod gzip;
 mod hygiene;
 mod job;
+mod json;
 mod labels;
 mod lanes;
 mod limits;

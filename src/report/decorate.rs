@@ -48,7 +48,20 @@ impl Integration for ContextForSdkEvents {
         if !has_span {
             trace(&mut event, &context);
         }
+        channel(&mut event);
         Some(event)
+    }
+}
+
+/// Says the compiler's channel in a field that GlitchTip keeps; else hygiene would have to move it.
+fn channel(event: &mut Event<'static>) {
+    if let Some(protocol::Context::Runtime(runtime)) = event.contexts.get_mut("rust")
+        && let Some(channel) = runtime.other.remove("channel")
+        && let (Some(name), Some(version), Some(channel)) =
+            (&runtime.name, &runtime.version, channel.as_str())
+    {
+        let described = format!("{name} {version} ({channel})");
+        runtime.other.insert("raw_description".to_owned(), described.into());
     }
 }
 

@@ -51,18 +51,19 @@ impl Scrubber {
 
     /// The same of an item on which what was removed is noted.
     pub(crate) fn noted_item(&self, item: &[u8]) -> Option<Vec<u8>> {
-        let scrubbed = self.walked(item, Walk { noted: true, ..Walk::default() }).0;
-        let last = scrubbed.as_deref().unwrap_or(item);
-        match self.told.known(last, 0) {
-            // In a place where it was taken for something else: a number, an address, a part of a query.
-            Some(_) => match serde_json::from_slice::<Value>(last) {
-                Ok(mut value) => {
-                    self.forget(&mut value);
-                    Some(value.to_string().into_bytes())
-                }
-                Err(_) => self.told.forgotten(last, true, &mut Found::default()),
-            },
-            None => scrubbed,
+        self.walked(item, Walk { noted: true, ..Walk::default() }).0
+    }
+
+    /// The same without known secrets in places where they were taken for something else: a number, an address, a part
+    /// of a query.
+    pub(crate) fn without_known(&self, item: &[u8]) -> Option<Vec<u8>> {
+        self.told.known(item, 0)?;
+        match serde_json::from_slice::<Value>(item) {
+            Ok(mut value) => {
+                self.forget(&mut value);
+                Some(value.to_string().into_bytes())
+            }
+            Err(_) => self.told.forgotten(item, true, &mut Found::default()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Contexts: GlitchTip types the well-known ones, and loses every field that it does not know.
 
-use serde_json::{Map, Value};
+use crate::deliver::json::{Fields, Json};
 
 /// The typed contexts, and the fields that GlitchTip keeps of each (its event schema, December 2025).
 const TYPES: &[(&str, &[&str])] = &[
@@ -65,20 +65,17 @@ const TYPES: &[(&str, &[&str])] = &[
 
 /// Moves the fields that a typed context would lose to a context of our own name beside it, and drops a
 /// trace whose ids no server reads.
-pub(super) fn mend(event: &mut Map<String, Value>) {
-    let Some(Value::Object(contexts)) = event.get_mut("contexts") else { return };
-    contexts.retain(|_, context| context.is_object());
-    let mut moved: Vec<(String, Value)> = Vec::new();
+pub(super) fn mend(event: &mut Fields<'_>) {
+    let Some(Json::Object(contexts)) = event.get_mut("contexts") else { return };
+    contexts.retain(|_, context| context.as_object().is_some());
+    let mut moved = Vec::new();
     for (name, context) in contexts.iter_mut() {
-        let Value::Object(fields) = context else { continue };
-        let kind = fields.get("type").and_then(Value::as_str).unwrap_or(name).to_owned();
+        let Json::Object(fields) = context else { continue };
+        let kind = fields.get("type").and_then(Json::as_str).unwrap_or(name);
         let Some((_, known)) = TYPES.iter().find(|(known, _)| *known == kind) else { continue };
-        let keep = |field: &str| field == "type" || known.contains(&field);
-        let (kept, rest): (Map<_, _>, Map<_, _>) =
-            std::mem::take(fields).into_iter().partition(|(field, _)| keep(field));
-        *fields = kept;
+        let rest = fields.split_off(|field| field == "type" || known.contains(&field));
         if !rest.is_empty() {
-            moved.push((format!("{name}_more"), Value::Object(rest)));
+            moved.push((format!("{name}_more").into(), Json::Object(rest)));
         }
     }
     contexts.extend(moved);
@@ -87,9 +84,9 @@ pub(super) fn mend(event: &mut Map<String, Value>) {
     }
 }
 
-fn has_ids(trace: &Value) -> bool {
+fn has_ids(trace: &Json<'_>) -> bool {
     let hex = |field: &str, length: usize| {
-        let id = trace.get(field).and_then(Value::as_str).unwrap_or_default();
+        let id = trace.get(field).and_then(Json::as_str).unwrap_or_default();
         id.len() == length && id.bytes().all(|digit| digit.is_ascii_hexdigit())
     };
     hex("trace_id", 32) && hex("span_id", 16)
@@ -103,16 +100,16 @@ mod tests {
 
     #[test]
     fn what_a_typed_context_would_lose_stands_beside_it() {
-        let mut event = json!({"contexts": {
+        let mut event = Json::from(json!({"contexts": {
             "rust": {"type": "runtime", "name": "rustc", "channel": "stable"},
             "response": {"status_code": 500, "headers": {"a": "b"}},
             "cart": {"items": 3},
             "odd": "text",
             "trace": {"trace_id": "short", "span_id": "0"},
-        }});
+        }}));
         mend(event.as_object_mut().unwrap());
         assert_eq!(
-            event,
+            event.to_value(),
             json!({"contexts": {
                 "rust": {"type": "runtime", "name": "rustc"},
                 "rust_more": {"channel": "stable"},

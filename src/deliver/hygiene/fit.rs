@@ -2,10 +2,9 @@
 
 use std::io;
 
-use serde_json::{Map, Value, json};
-
 use super::sizes::cut;
 use super::values_mut;
+use crate::deliver::json::{self, Fields, Json};
 
 /// The largest payload that Bugsink and Sentry take is 1 MiB; some room is left for what they add.
 const MAX_PAYLOAD: usize = 1_000_000;
@@ -19,7 +18,7 @@ const SHORT_MESSAGE: usize = 512;
 const TAG: &str = "faultwire.left_out";
 
 /// Takes something away; false if there was nothing to take.
-type Step = fn(&mut Map<String, Value>) -> bool;
+type Step = fn(&mut Fields<'_>) -> bool;
 
 /// In this order. `spans` and `threads` are those of transactions and of events of the SDK.
 const STEPS: [(&str, Step); 14] = [
@@ -39,63 +38,67 @@ const STEPS: [(&str, Step); 14] = [
     ("frames", |event| frames(event, 0, 1)),
 ];
 
-/// Makes an item fit into what every server takes.
-pub(crate) fn fit(item: &mut Value) {
+/// An item as it leaves: with as much of it as every server takes.
+pub(crate) fn payload(item: &mut Json<'_>) -> Option<Vec<u8>> {
+    let payload = item.to_vec()?;
+    if payload.len() <= MAX_PAYLOAD {
+        return Some(payload);
+    }
     reduce(item, MAX_PAYLOAD);
+    item.to_vec()
 }
 
 /// A smaller form of a payload that a server refused as too large. `None` if nothing can be taken away from it.
 pub(crate) fn shrunk(payload: &[u8]) -> Option<Vec<u8>> {
-    let mut item = serde_json::from_slice(payload).ok()?;
+    let mut item = json::read(payload)?;
     let half = payload.len().checked_div(2).unwrap_or_default();
-    reduce(&mut item, half.min(MAX_SHRUNK)).then(|| serde_json::to_vec(&item).ok()).flatten()
+    reduce(&mut item, half.min(MAX_SHRUNK)).then(|| item.to_vec()).flatten()
 }
 
 /// Takes away until the payload has at most `max` bytes, or nothing is left to take. True if anything was taken.
-fn reduce(item: &mut Value, max: usize) -> bool {
+fn reduce(item: &mut Json<'_>, max: usize) -> bool {
     let mut taken: Vec<&str> = Vec::new();
     for (name, take) in STEPS {
         if size(item) <= max {
             break;
         }
-        let Value::Object(event) = &mut *item else { break };
+        let Json::Object(event) = &mut *item else { break };
         if take(event) && !taken.contains(&name) {
             taken.push(name);
         }
     }
-    if let (Value::Object(event), false) = (item, taken.is_empty()) {
-        let tags = event.entry("tags").or_insert_with(|| json!({}));
-        if let Value::Object(tags) = tags {
-            // It may have been too big before.
-            let before = tags.get(TAG).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let all = before.split(", ").filter(|name| !name.is_empty() && !taken.contains(name));
-            let all: Vec<_> = all.chain(taken.iter().copied()).collect();
-            tags.insert(TAG.to_owned(), all.join(", ").into());
-        }
+    if let (Json::Object(event), false) = (item, taken.is_empty())
+        && let Some(tags) = event.object("tags")
+    {
+        // It may have been too big before.
+        let before = tags.get(TAG).and_then(Json::as_str).unwrap_or_default().to_owned();
+        let all = before.split(", ").filter(|name| !name.is_empty() && !taken.contains(name));
+        let all: Vec<_> = all.chain(taken.iter().copied()).collect();
+        tags.insert(TAG, Json::text(all.join(", ")));
     }
     !taken.is_empty()
 }
 
-fn body(event: &mut Map<String, Value>) -> bool {
-    let request = event.get_mut("request").and_then(Value::as_object_mut);
+fn body(event: &mut Fields<'_>) -> bool {
+    let request = event.get_mut("request").and_then(Json::as_object_mut);
     request.is_some_and(|request| request.remove("data").is_some())
 }
 
 /// All but the trace: GlitchTip loses a transaction without one, and a batch of others with it.
-fn contexts(event: &mut Map<String, Value>) -> bool {
-    let Some(Value::Object(contexts)) = event.get_mut("contexts") else { return false };
+fn contexts(event: &mut Fields<'_>) -> bool {
+    let Some(Json::Object(contexts)) = event.get_mut("contexts") else { return false };
     let before = contexts.len();
     contexts.retain(|name, _| name == "trace");
     contexts.len() < before
 }
 
-fn variables(event: &mut Map<String, Value>) -> bool {
-    let frames = stacks(event).flatten().filter_map(Value::as_object_mut);
+fn variables(event: &mut Fields<'_>) -> bool {
+    let frames = stacks(event).flatten().filter_map(Json::as_object_mut);
     frames.filter_map(|frame| frame.remove("vars")).count() > 0
 }
 
 /// Takes the middle of every stack away.
-fn frames(event: &mut Map<String, Value>, outermost: usize, innermost: usize) -> bool {
+fn frames(event: &mut Fields<'_>, outermost: usize, innermost: usize) -> bool {
     stacks(event).fold(false, |any, frames| {
         let inner = frames.len().saturating_sub(innermost);
         let is_longer = outermost < inner;
@@ -107,9 +110,9 @@ fn frames(event: &mut Map<String, Value>, outermost: usize, innermost: usize) ->
 }
 
 /// Takes the middle of the chain away: the outermost error stays, and the one that began it.
-fn chain(event: &mut Map<String, Value>) -> bool {
+fn chain(event: &mut Fields<'_>) -> bool {
     let values = event.get_mut("exception").and_then(|exception| exception.get_mut("values"));
-    let Some(Value::Array(values)) = values else { return false };
+    let Some(Json::Array(values)) = values else { return false };
     let outermost = values.len().saturating_sub(1);
     let is_longer = outermost > 1;
     if is_longer {
@@ -118,7 +121,7 @@ fn chain(event: &mut Map<String, Value>) -> bool {
     is_longer
 }
 
-fn message(event: &mut Map<String, Value>) -> bool {
+fn message(event: &mut Fields<'_>) -> bool {
     let mut any = shorten(event.get_mut("logentry").and_then(|entry| entry.get_mut("formatted")));
     for exception in values_mut(event, "exception") {
         any |= shorten(exception.get_mut("value"));
@@ -126,7 +129,7 @@ fn message(event: &mut Map<String, Value>) -> bool {
     any
 }
 
-fn shorten(text: Option<&mut Value>) -> bool {
+fn shorten(text: Option<&mut Json<'_>>) -> bool {
     let is_longer =
         text.as_ref().and_then(|text| text.as_str()).is_some_and(|text| text.len() > SHORT_MESSAGE);
     cut(text, SHORT_MESSAGE);
@@ -134,13 +137,13 @@ fn shorten(text: Option<&mut Value>) -> bool {
 }
 
 /// The stacks of all exceptions, each with its innermost frame last.
-fn stacks(event: &mut Map<String, Value>) -> impl Iterator<Item = &mut Vec<Value>> {
+fn stacks<'e, 'a>(event: &'e mut Fields<'a>) -> impl Iterator<Item = &'e mut Vec<Json<'a>>> + use<'e, 'a> {
     values_mut(event, "exception")
         .filter_map(|exception| exception.get_mut("stacktrace")?.get_mut("frames")?.as_array_mut())
 }
 
 /// How many bytes the item has as JSON.
-fn size(item: &Value) -> usize {
+fn size(item: &Json<'_>) -> usize {
     struct Count(usize);
     impl io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -153,23 +156,25 @@ fn size(item: &Value) -> usize {
     }
     let mut count = Count(0);
     // Neither a value nor counting can fail.
-    let _ = serde_json::to_writer(&mut count, item);
+    let _ = item.write(&mut count);
     count.0
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
     fn an_event_that_is_too_big_loses_what_is_least_missed() {
-        let mut event =
+        let event =
             json!({"exception": {"values": []}, "extra": {"x": "y".repeat(2_000_000)}, "user": {"id": "7"}});
-        fit(&mut event);
+        let left = payload(&mut event.into()).unwrap();
         let expected = json!({
             "exception": {"values": []}, "user": {"id": "7"}, "tags": {"faultwire.left_out": "extra"},
         });
-        assert_eq!(event, expected);
+        assert_eq!(serde_json::from_slice::<Value>(&left).unwrap(), expected);
     }
 
     #[test]
@@ -188,12 +193,13 @@ mod tests {
             "tags": {"faultwire.left_out": "modules"},
         });
         let after = |max: usize| {
-            let mut event = event.clone();
+            let mut event = Json::from(event.clone());
             let taken = reduce(&mut event, max);
+            let event = event.to_value();
             let said = event["tags"]["faultwire.left_out"].as_str().unwrap().to_owned();
             (taken, said.trim_start_matches("modules").trim_start_matches(", ").to_owned(), event)
         };
-        let all = size(&event);
+        let all = size(&event.clone().into());
         assert_eq!(after(all), (false, String::new(), event.clone()));
         assert_eq!(after(all - 1).1, "breadcrumbs");
         assert_eq!(after(all - 1_500).1, "breadcrumbs, body");
@@ -213,7 +219,7 @@ mod tests {
         assert_eq!((functions.len(), functions[4], functions[5]), (20, &json!("f4"), &json!("f85")));
         let (_, said, event) = after(0);
         assert_eq!(said, "breadcrumbs, body, extra, contexts, variables, frames, chain, message, request");
-        assert!(size(&event) < 1_500, "{event}");
+        assert!(event.to_string().len() < 1_500, "{event}");
     }
 
     #[test]

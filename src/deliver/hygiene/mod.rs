@@ -9,41 +9,42 @@ mod fit;
 mod sizes;
 mod stacks;
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Map, Value, json};
-
-pub(super) use self::fit::{fit, shrunk};
+pub(super) use self::fit::{payload, shrunk};
 use self::sizes::cut;
 use self::stacks::{mend_stacks, without_symbol_hash};
 
+use crate::deliver::json::{Fields, Json};
 use crate::record::truncated;
 
-/// Mends what servers refuse or would change silently.
-pub(super) fn mend(item: &mut Value) {
+/// Mends what servers refuse or would change silently. What needs no mending stays as it is, to the byte.
+pub(super) fn mend(item: &mut Json<'_>) {
     strip_nul(item);
-    let Value::Object(event) = item else { return };
+    let Json::Object(event) = item else { return };
     message(event);
-    if let Some(Value::String(release)) = event.get_mut("release") {
-        *release = mended_release(release);
+    if let Some(Json::Text(release)) = event.get_mut("release") {
+        *release = mended_release(release).into();
     }
-    if let Some(Value::String(environment)) = event.get_mut("environment") {
-        *environment = mended_environment(environment);
+    if let Some(Json::Text(environment)) = event.get_mut("environment") {
+        *environment = mended_environment(environment).into();
     }
-    if let Some(Value::String(dist)) = event.get_mut("dist") {
-        *dist = dist.trim().replace(|c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c)), "-");
+    if let Some(Json::Text(dist)) = event.get_mut("dist") {
+        let other = |c: char| !(c.is_ascii_alphanumeric() || "_.-".contains(c));
+        *dist = dist.trim().replace(other, "-").into();
         if dist.is_empty() {
             event.remove("dist");
         }
     }
     for field in ["transaction", "culprit"] {
-        if let Some(Value::String(name)) = event.get_mut(field) {
-            *name = without_symbol_hash(name).to_owned();
+        if let Some(Json::Text(name)) = event.get_mut(field) {
+            shorten(name, without_symbol_hash);
         }
     }
     // Check-ins have neither.
-    if event.contains_key("timestamp") {
-        event.insert("platform".to_owned(), "native".into());
+    if event.contains("timestamp") {
+        event.insert("platform", Json::text("native"));
         time(event);
         title(event);
     }
@@ -83,16 +84,18 @@ pub(crate) fn mended_environment(environment: &str) -> String {
 }
 
 /// GlitchTip loses the batch for a NUL in a tag, and PostgreSQL stores none at all.
-fn strip_nul(item: &mut Value) {
+fn strip_nul(item: &mut Json<'_>) {
     let mut pending = vec![item];
     while let Some(value) = pending.pop() {
         match value {
-            Value::String(text) if text.contains('\0') => *text = text.replace('\0', ""),
-            Value::Array(items) => pending.extend(items),
-            Value::Object(fields) => {
-                if fields.keys().any(|key| key.contains('\0')) {
-                    *fields =
-                        std::mem::take(fields).into_iter().map(|(k, v)| (k.replace('\0', ""), v)).collect();
+            Json::Text(text) if text.contains('\0') => *text = text.replace('\0', "").into(),
+            Json::Array(items) => pending.extend(items),
+            Json::Object(fields) => {
+                if fields.iter().any(|(key, _)| key.contains('\0')) {
+                    fields.change(|key, _| {
+                        *key = key.replace('\0', "").into();
+                        true
+                    });
                 }
                 pending.extend(fields.values_mut());
             }
@@ -102,31 +105,37 @@ fn strip_nul(item: &mut Value) {
 }
 
 /// Sentry's schema has no top-level message, and GlitchTip formats `params` in Python, or loses the batch.
-fn message(event: &mut Map<String, Value>) {
-    let logentry = event.remove("logentry").unwrap_or_default();
-    let text = match (logentry, event.remove("message")) {
-        (Value::Object(mut entry), _) if entry.contains_key("formatted") => {
-            entry.remove("formatted").unwrap_or_default()
-        }
-        (Value::Object(mut entry), _) => {
-            let message = entry.remove("message").unwrap_or_default();
-            match entry.remove("params") {
-                Some(Value::Array(params)) => {
-                    Value::String(filled_in(message.as_str().unwrap_or_default(), &params))
+fn message(event: &mut Fields<'_>) {
+    let message = event.remove("message");
+    let text = match event.get_mut("logentry") {
+        Some(Json::Object(entry)) => match entry.remove("formatted") {
+            Some(formatted) => formatted,
+            None => {
+                let message = entry.remove("message").unwrap_or_default();
+                match entry.remove("params") {
+                    Some(Json::Array(params)) => {
+                        Json::text(filled_in(message.as_str().unwrap_or_default(), &params))
+                    }
+                    _ => message,
                 }
-                _ => message,
             }
-        }
-        (_, Some(message)) => message,
-        (_, None) => return,
+        },
+        _ => match message {
+            Some(message) => message,
+            None => return drop(event.remove("logentry")),
+        },
     };
-    if let Value::String(text) = text {
-        event.insert("logentry".to_owned(), json!({ "formatted": truncated(&text, 8_192) }));
+    match text {
+        Json::Text(mut text) => {
+            shorten(&mut text, |text| truncated(text, 8_192));
+            event.insert("logentry", Json::Object(Fields::from([("formatted", Json::Text(text))])));
+        }
+        _ => drop(event.remove("logentry")),
     }
 }
 
 /// The message with its `%s` and `{}` replaced, one by one.
-fn filled_in(message: &str, params: &[Value]) -> String {
+fn filled_in(message: &str, params: &[Json<'_>]) -> String {
     let mut out = message.to_owned();
     for param in params {
         let text = param.as_str().map_or_else(|| param.to_string(), str::to_owned);
@@ -142,52 +151,58 @@ fn filled_in(message: &str, params: &[Value]) -> String {
 }
 
 /// Flat texts on one line, with keys of the characters that Relay takes, without the names it reserves.
-fn tags(event: &mut Map<String, Value>) {
-    let Some(Value::Object(tags)) = event.get_mut("tags") else { return };
-    *tags = std::mem::take(tags)
-        .into_iter()
-        .filter_map(|(key, value)| {
-            let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
-            let key = truncated(key.trim(), 200).replace(|c| !allowed(c), "-");
-            let key = if matches!(key.as_str(), "environment" | "release" | "user") {
-                format!("app.{key}")
-            } else {
-                key
-            };
-            let value = value.as_str()?.trim().replace(['\n', '\r'], " ");
-            let value = truncated(&value, 200).trim_end().to_owned();
-            (!key.is_empty() && !value.is_empty()).then_some((key, Value::String(value)))
-        })
-        .collect();
+fn tags(event: &mut Fields<'_>) {
+    let Some(Json::Object(tags)) = event.get_mut("tags") else { return };
+    tags.change(|key, value| {
+        shorten(key, |key| truncated(key.trim(), 200));
+        let is_other = |c: char| !(c.is_ascii_alphanumeric() || "_.:-".contains(c));
+        if key.contains(is_other) {
+            *key = key.replace(is_other, "-").into();
+        }
+        if matches!(&**key, "environment" | "release" | "user") {
+            *key = format!("app.{key}").into();
+        }
+        let Json::Text(value) = value else { return false };
+        shorten(value, str::trim);
+        if value.contains(['\n', '\r']) {
+            *value = value.replace(['\n', '\r'], " ").into();
+        }
+        shorten(value, |value| truncated(value, 200).trim_end());
+        !key.is_empty() && !value.is_empty()
+    });
 }
 
 /// Custom fields belong under `data` (GlitchTip), and nobody is to guess the address.
-fn user(event: &mut Map<String, Value>) {
-    let Some(Value::Object(user)) = event.get_mut("user") else { return };
+fn user(event: &mut Fields<'_>) {
+    let Some(Json::Object(user)) = event.get_mut("user") else { return };
     for (field, max) in [("id", 128), ("username", 128), ("email", 75)] {
         cut(user.get_mut(field), max);
     }
-    if user.get("ip_address").and_then(Value::as_str) == Some("{{auto}}") {
+    if user.get("ip_address").and_then(Json::as_str) == Some("{{auto}}") {
         user.remove("ip_address");
     }
-    let known = ["id", "username", "email", "ip_address"];
-    let (kept, mut custom): (Map<_, _>, Map<_, _>) =
-        std::mem::take(user).into_iter().partition(|(field, _)| known.contains(&field.as_str()));
-    *user = kept;
-    match custom.remove("data") {
-        Some(Value::Object(data)) => custom.extend(data),
-        Some(other) => drop(custom.insert("data".to_owned(), other)),
+    let is_kept = |field: &str| ["id", "username", "email", "ip_address", "data"].contains(&field);
+    let mut custom = user.split_off(is_kept);
+    match user.get_mut("data") {
+        Some(Json::Object(data)) if !custom.is_empty() => {
+            custom.extend(std::mem::take(data));
+            *data = custom;
+        }
+        Some(Json::Object(data)) if data.is_empty() => drop(user.remove("data")),
+        Some(Json::Object(_)) => {}
+        Some(other) => {
+            custom.insert("data", std::mem::take(other));
+            *other = Json::Object(custom);
+        }
+        None if !custom.is_empty() => user.insert("data", Json::Object(custom)),
         None => {}
-    }
-    if !custom.is_empty() {
-        user.insert("data".to_owned(), Value::Object(custom));
     }
 }
 
-fn request(event: &mut Map<String, Value>) {
-    let Some(Value::Object(request)) = event.get_mut("request") else { return };
-    if let Some(Value::String(query)) = request.get_mut("query_string") {
-        *query = query.trim_start_matches('?').to_owned();
+fn request(event: &mut Fields<'_>) {
+    let Some(Json::Object(request)) = event.get_mut("request") else { return };
+    if let Some(Json::Text(query)) = request.get_mut("query_string") {
+        shorten(query, |query| query.trim_start_matches('?'));
         if query.is_empty() {
             request.remove("query_string");
         }
@@ -196,7 +211,7 @@ fn request(event: &mut Map<String, Value>) {
     request.remove("cookies");
 }
 
-fn exception(exception: &mut Map<String, Value>) {
+fn exception(exception: &mut Fields<'_>) {
     cut(exception.get_mut("type"), 256);
     cut(exception.get_mut("value"), 8_192);
     cut(exception.get_mut("module"), 256);
@@ -205,40 +220,57 @@ fn exception(exception: &mut Map<String, Value>) {
 }
 
 /// Sentry and GlitchTip put the time of arrival in the place of what is older than 30 days or to come.
-fn time(event: &mut Map<String, Value>) {
+fn time(event: &mut Fields<'_>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let taken = now - 29.0 * 24.0 * 60.0 * 60.0..=now + 50.0;
-    if event.get("timestamp").and_then(Value::as_f64).is_some_and(|time| !taken.contains(&time)) {
-        event.insert("timestamp".to_owned(), now.into());
+    if event.get("timestamp").and_then(Json::as_f64).is_some_and(|time| !taken.contains(&time)) {
+        event.insert("timestamp", Json::number(now));
     }
 }
 
 /// GlitchTip calls an event without exception and message `<untitled>`.
-fn title(event: &mut Map<String, Value>) {
-    let is_event = !event.contains_key("start_timestamp");
-    if is_event && !event.contains_key("exception") && !event.contains_key("logentry") {
-        event.insert("logentry".to_owned(), json!({ "formatted": "an event without a message" }));
+fn title(event: &mut Fields<'_>) {
+    let is_event = !event.contains("start_timestamp");
+    if is_event && !event.contains("exception") && !event.contains("logentry") {
+        let text = Json::text("an event without a message");
+        event.insert("logentry", Json::Object(Fields::from([("formatted", text)])));
     }
 }
 
-fn values_mut<'a>(
-    event: &'a mut Map<String, Value>,
+/// A part of the text in its place; without copying where it borrows.
+fn shorten(text: &mut Cow<'_, str>, part: impl FnOnce(&str) -> &str) {
+    match text {
+        Cow::Borrowed(text) => *text = part(text),
+        Cow::Owned(text) => {
+            let part = part(text);
+            if part.len() < text.len() {
+                *text = part.to_owned();
+            }
+        }
+    }
+}
+
+fn values_mut<'e, 'a>(
+    event: &'e mut Fields<'a>,
     field: &str,
-) -> impl Iterator<Item = &'a mut Map<String, Value>> {
-    let values = event.get_mut(field).and_then(|field| field.get_mut("values")).and_then(Value::as_array_mut);
-    values.into_iter().flatten().filter_map(Value::as_object_mut)
+) -> impl Iterator<Item = &'e mut Fields<'a>> + use<'e, 'a> {
+    let values = event.get_mut(field).and_then(|field| field.get_mut("values")).and_then(Json::as_array_mut);
+    values.into_iter().flatten().filter_map(Json::as_object_mut)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
-    fn mended(mut event: Value) -> Value {
+    fn mended(event: Value) -> Value {
+        let mut event = Json::from(event);
         mend(&mut event);
         let once = event.clone();
         mend(&mut event);
         assert_eq!(event, once, "a second pass changes nothing");
-        once
+        once.to_value()
     }
 
     #[test]

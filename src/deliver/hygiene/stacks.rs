@@ -1,46 +1,46 @@
 //! Stacks: one frame that GlitchTip does not understand costs the whole stack, and it tells nobody.
 
-use serde_json::{Map, Value};
-
+use super::shorten;
 use super::sizes::budget;
+use crate::deliver::json::{Fields, Json};
 use crate::record::truncated;
 
 const MAX_FRAMES: usize = 250;
 const MAX_FRAMES_WITH_VARIABLES: usize = 50;
 
 /// The stack of an exception or a thread.
-pub(super) fn mend_stacks(owner: &mut Map<String, Value>) {
+pub(super) fn mend_stacks(owner: &mut Fields<'_>) {
     // Sentry's schema has neither, and a strict Bugsink stores no event that has one.
     owner.remove("raw_stacktrace");
-    let Some(Value::Object(stack)) = owner.get_mut("stacktrace") else { return };
+    let Some(Json::Object(stack)) = owner.get_mut("stacktrace") else { return };
     stack.remove("frames_omitted");
-    if let Some(Value::Array(frames)) = stack.get_mut("frames") {
+    if let Some(Json::Array(frames)) = stack.get_mut("frames") {
         mend_frames(frames);
     }
 }
 
-fn mend_frames(frames: &mut Vec<Value>) {
+fn mend_frames(frames: &mut Vec<Json<'_>>) {
     if let Some(over) = frames.len().checked_sub(MAX_FRAMES) {
         // The outermost frames come first and matter least.
         frames.drain(..over);
     }
     let without_variables = frames.len().saturating_sub(MAX_FRAMES_WITH_VARIABLES);
     for (at, frame) in frames.iter_mut().enumerate() {
-        let Value::Object(frame) = frame else { continue };
-        if let Some(Value::String(function)) = frame.get_mut("function") {
-            *function = truncated(without_symbol_hash(function), 512).to_owned();
+        let Json::Object(frame) = frame else { continue };
+        if let Some(Json::Text(function)) = frame.get_mut("function") {
+            shorten(function, |function| truncated(without_symbol_hash(function), 512));
         }
         // GlitchTip drops the stack for a URL that it cannot parse.
         let is_broken = |name: &str| name.starts_with("http") && name.parse::<url::Url>().is_err();
-        if frame.get("filename").and_then(Value::as_str).is_some_and(is_broken) {
+        if frame.get("filename").and_then(Json::as_str).is_some_and(is_broken) {
             frame.remove("filename");
         }
         if at < without_variables {
             frame.remove("vars");
         }
-        if let Some(Value::Object(vars)) = frame.get_mut("vars") {
-            for var in vars.values_mut().filter(|var| !var.is_string()) {
-                *var = Value::String(var.to_string());
+        if let Some(Json::Object(vars)) = frame.get_mut("vars") {
+            for var in vars.values_mut().filter(|var| var.as_str().is_none()) {
+                *var = Json::text(var.to_string());
             }
             budget(frame.get_mut("vars"), 2_048, 6);
         }

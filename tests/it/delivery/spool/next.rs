@@ -67,7 +67,10 @@ fn a_living_process_keeps_what_it_holds() {
     fail("held by the second");
     eventually("it is on disk", || second.stats().spooled == 1);
     assert_eq!((spool(&second).adopted, dir.envelopes().len()), (0, 2));
-    assert_eq!(first.shutdown(PATIENCE).spooled + second.shutdown(PATIENCE).spooled, 2);
+    // The second may take over what the first leaves, and then says so, too.
+    assert_eq!(first.shutdown(PATIENCE).spooled, 1);
+    assert!((1..=2).contains(&second.shutdown(PATIENCE).spooled));
+    assert_eq!(dir.envelopes().len(), 2);
     server.answer(Answer::Ok);
     let third = dir.report_to(&server.dsn());
     server.wait_events(2);
