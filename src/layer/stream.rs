@@ -70,6 +70,11 @@ where
         };
         match polled {
             Ok(polled) => {
+                if let Poll::Ready(Some(Ok(frame))) = &polled
+                    && let Some(trailers) = frame.trailers_ref()
+                {
+                    active.trailed(trailers, *this.status);
+                }
                 if let Poll::Ready(Some(Err(error))) = &polled {
                     let links = chain::links(error, None, active.error_names());
                     let details = Box::new(Details::new(Cause::Chain(links)));

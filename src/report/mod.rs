@@ -10,6 +10,8 @@ pub(crate) mod chain;
 pub(crate) mod decorate;
 mod fingerprint;
 mod from;
+#[cfg(feature = "tonic")]
+mod grpc;
 mod problem;
 pub(crate) mod response;
 pub(crate) mod stack;
@@ -253,6 +255,10 @@ fn send_from(
         context = Context::for_process(reporter, Origin::Process);
     }
     let Some(reporter) = context.reporter() else { return };
+    let is_failure = details.level.is_none_or(|level| matches!(level, Level::Error | Level::Fatal));
+    if is_failure || details.critical {
+        context.tell(details.id, matches!(details.cause, Cause::Panic(_)));
+    }
     let failure = Failure { details, status: None, request: context.request(), has_answer: origin.is_none() };
     submit(reporter, failure, |details| Record {
         details,

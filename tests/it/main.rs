@@ -24,6 +24,7 @@ mod readme;
 mod report;
 mod scrubbing;
 mod servers;
+mod situations;
 mod stacks;
 mod storm;
 mod support;
