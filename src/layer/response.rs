@@ -8,8 +8,10 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+#[cfg(any(feature = "axum", feature = "tonic"))]
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use sentry::Hub;
 
 use super::grpc::Ended;
@@ -65,6 +67,7 @@ impl Active {
     }
 
     /// The trailers of a call of gRPC came.
+    #[cfg(any(feature = "axum", feature = "tonic"))]
     pub(super) fn trailed(&mut self, trailers: &HeaderMap, status: StatusCode) {
         let Some(ended) = Ended::of(trailers) else { return };
         let parked = self.context.unpark();
