@@ -29,7 +29,9 @@ pub mod fuzzing;
 pub use sentry;
 
 pub use config::{Config, ConfigError};
-pub use context::{Context, InContext, WithContext, current};
+pub use context::{Context, InContext, WithContext, current, in_context};
+#[cfg(feature = "tokio")]
+pub use context::{spawn, spawn_blocking};
 pub use init::{Guard, Shutdown, ShutdownSummary, init, stats};
 pub use layer::ReportLayer;
 pub use record::{BoxError, EventId, Kind, User};

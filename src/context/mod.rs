@@ -20,9 +20,11 @@ use sentry::Hub;
 use sentry::protocol::{SpanId, TraceId};
 use serde_json::Value;
 
-pub use self::task::{InContext, WithContext};
+pub use self::task::{InContext, WithContext, in_context};
+#[cfg(feature = "tokio")]
+pub use self::task::{spawn, spawn_blocking};
 use crate::record::{
-    Breadcrumb, Details, Headers, KeptBody, MAX_SHORT, Origin, RequestLine, RequestSnapshot, User,
+    Breadcrumb, Details, EventId, Headers, KeptBody, MAX_SHORT, Origin, RequestLine, RequestSnapshot, User,
     short_text, to_value, value_weight,
 };
 use crate::reporter::Reporter;
@@ -75,6 +77,10 @@ struct Inner {
 struct Shared {
     facts: Option<Arc<Facts>>,
     parked: Option<Box<Details>>,
+    /// The last failure that was reported here and goes on as no response.
+    told: Option<EventId>,
+    /// The last panic of a task that took this context along.
+    panicked: Option<EventId>,
     body: Option<KeptBody>,
 }
 
@@ -203,6 +209,27 @@ impl Context {
         self.0.as_ref().map(|inner| *inner.trace.get_or_init(|| start(inner.request())))
     }
 
+    /// Remembers that a failure was reported: what follows from it in the same request is no second one.
+    pub(crate) fn tell(&self, id: EventId, panicked: bool) {
+        if let Some(inner) = &self.0 {
+            let mut shared = inner.shared();
+            shared.told = Some(id);
+            if panicked {
+                shared.panicked = Some(id);
+            }
+        }
+    }
+
+    /// The last failure that was reported here.
+    pub(crate) fn told(&self) -> Option<EventId> {
+        self.0.as_ref().and_then(|inner| inner.shared().told)
+    }
+
+    /// The last panic that was reported here.
+    pub(crate) fn panicked(&self) -> Option<EventId> {
+        self.0.as_ref().and_then(|inner| inner.shared().panicked)
+    }
+
     #[inline]
     pub(crate) fn unpark(&self) -> Option<Box<Details>> {
         self.0.as_ref().and_then(|inner| inner.shared().parked.take())
@@ -245,6 +272,7 @@ impl Inner {
         self.trace.take();
         let shared = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
         shared.facts = None;
+        (shared.told, shared.panicked) = (None, None);
         shared.body = None;
     }
 

@@ -1,4 +1,4 @@
-//! Taking the context along into a future that runs elsewhere.
+//! Taking the context along into what runs elsewhere: futures, tasks, threads.
 
 use std::fmt;
 use std::future::Future;
@@ -34,6 +34,65 @@ pub trait WithContext: Sized {
 }
 
 impl<F: Future> WithContext for F {}
+
+/// Carries the running context into a closure that runs elsewhere: a thread, a pool's worker.
+///
+/// # Example
+/// ```
+/// let thread = std::thread::spawn(faultwire::in_context(|| {
+///     faultwire::current().tag("step", "thumbnail");
+/// }));
+/// thread.join().unwrap();
+/// ```
+pub fn in_context<T>(f: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let (context, hub) = (current(), Arc::new(Hub::new_from_top(Hub::current())));
+    move || {
+        let _entered = context.enter(&hub);
+        f()
+    }
+}
+
+/// `tokio::spawn`, with the running context taken along.
+///
+/// # Panics
+/// Outside of a runtime, as `tokio::spawn` does.
+///
+/// # Example
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let mail = faultwire::spawn(async { faultwire::current().breadcrumb("the mail was sent"); });
+/// # mail.await.unwrap(); }
+/// ```
+#[cfg(feature = "tokio")]
+#[track_caller]
+pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(future.with_context())
+}
+
+/// `tokio::task::spawn_blocking`, with the running context taken along.
+///
+/// # Panics
+/// Outside of a runtime, as `tokio::task::spawn_blocking` does.
+///
+/// # Example
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let resized = faultwire::spawn_blocking(|| { faultwire::current().tag("step", "resize"); 7 });
+/// # assert_eq!(resized.await.unwrap(), 7); }
+/// ```
+#[cfg(feature = "tokio")]
+#[track_caller]
+pub fn spawn_blocking<F, T>(f: F) -> tokio::task::JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    tokio::task::spawn_blocking(in_context(f))
+}
 
 pin_project! {
     /// The future of [`WithContext::with_context`].

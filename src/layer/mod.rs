@@ -7,10 +7,14 @@
 //! - the response has a status of 500 or above and nobody said why: the event names the route;
 //! - the service returns `Err(error)`;
 //! - the handler panics: the client gets a 500 (gRPC: `grpc-status: 13`), the connection stays;
+//! - a call of gRPC ends, in its headers or trailers, as `UNKNOWN`, `DEADLINE_EXCEEDED`, `INTERNAL`, `UNAVAILABLE` or
+//!   `DATA_LOSS`;
 //! - the response's body fails after the headers were sent.
 //!
-//! None for responses below 500 (a report among them is counted), for requests that the client gave up, and
-//! for what [`ReportLayer::ignore`] says.
+//! None for responses below 500 (a report among them is counted), for requests that the client gave up, for
+//! what [`ReportLayer::ignore`] says, and for what only follows from a failure that was reported in the same request: a
+//! 5xx without a report after [`Report::send`](crate::Report::send), a `JoinError` of a task that
+//! [took the context along](crate::WithContext) and panicked. Such a response has the id of that event.
 //!
 //! # Where it belongs
 //!
@@ -46,6 +50,7 @@ mod answer;
 mod body;
 mod client_ip;
 mod future;
+mod grpc;
 mod request;
 mod response;
 mod service;
@@ -101,7 +106,8 @@ impl ReportLayer {
     }
 
     /// Leaves out failures for which `ignore` says true; it is asked only when one would be reported.
-    /// A service's `Err` and a panic count as 500. Default: none are left out.
+    /// A service's `Err` and a panic count as 500, and codes of gRPC as what they would be in HTTP (`UNAVAILABLE` as 503).
+    /// Default: none are left out.
     ///
     /// # Example
     /// ```

@@ -1,18 +1,22 @@
 //! How a request ended, and what is made of it.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+#[cfg(any(feature = "axum", feature = "tonic"))]
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use sentry::Hub;
 
+use super::grpc::Ended;
 use super::{Choices, RequestInfo, answer};
-use crate::context::Context;
+use crate::context::{Context, put};
 use crate::panics::{self, Caught};
 use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, PanicInfo, RequestSnapshot};
 use crate::report::response::take_travelling;
@@ -21,6 +25,9 @@ use crate::report::{EVENT_ID_HEADER, Report, auth, chain, database, problem_json
 use crate::reporter::ErrorName;
 use crate::scrub::scrub_text;
 use crate::sink::Record;
+
+/// The tag that says how a call of gRPC ended.
+const RPC_STATUS: Cow<'static, str> = Cow::Borrowed("rpc.response.status_code");
 
 /// What the layer knows of a running request.
 pub(super) struct Active {
@@ -46,30 +53,71 @@ impl Active {
     #[inline]
     pub(super) fn answered<R>(mut self, answer: &mut Response<R>) -> Self {
         let parked = self.context.unpark().or_else(|| take_travelling(answer.extensions_mut()));
-        if parked.is_some() || answer.status().is_server_error() {
-            self.failure_answered(parked, answer);
+        let ended = Ended::of(answer.headers());
+        if parked.is_some()
+            || answer.status().is_server_error()
+            || ended.as_ref().is_some_and(Ended::is_failure)
+        {
+            let status = answer.status();
+            if let Some(id) = self.ended(parked, status, ended) {
+                add_event_id(answer, id);
+            }
         }
         self
     }
 
+    /// The trailers of a call of gRPC came.
+    #[cfg(any(feature = "axum", feature = "tonic"))]
+    pub(super) fn trailed(&mut self, trailers: &HeaderMap, status: StatusCode) {
+        let Some(ended) = Ended::of(trailers) else { return };
+        let parked = self.context.unpark();
+        if parked.is_some() || ended.is_failure() {
+            self.ended(parked, status, Some(ended));
+        }
+    }
+
+    /// The id of the event that tells of it, if there is one.
     #[cold]
-    fn failure_answered<R>(&mut self, parked: Option<Box<Details>>, answer: &mut Response<R>) {
-        let status = answer.status();
+    fn ended(
+        &mut self,
+        parked: Option<Box<Details>>,
+        status: StatusCode,
+        ended: Option<Ended>,
+    ) -> Option<EventId> {
+        let as_http = ended.as_ref().map_or(status, |ended| ended.status.max(status));
         if let (Some(details), Some(reporter)) = (&parked, self.context.reporter()) {
             auth::note(reporter, self.context.request(), details);
         }
         match parked {
-            Some(details) if !status.is_server_error() && !details.always && !details.critical => {
+            Some(details) if !as_http.is_server_error() && !details.always && !details.critical => {
                 settle(&self.context, &details);
+                return None;
             }
-            parked => {
-                let (mechanism, details) = self.cause_of(parked);
-                let id = details.id;
-                if self.record(details, mechanism, Some(status)) {
-                    add_event_id(answer, id);
-                }
+            // What was reported before is why.
+            Some(details)
+                if details.is_of_a_task_that_panicked()
+                    && self.context.panicked().is_some()
+                    && self.follows() =>
+            {
+                return Some(details.id);
             }
+            None if self.panic.is_none() && self.follows() => return self.context.told(),
+            _ => {}
         }
+        let (mechanism, mut details) = self.cause_of(parked, ended.as_ref());
+        if let Some(ended) = ended {
+            let said = put(&mut details.tags, RPC_STATUS, ended.code.to_owned());
+            details.left_out = details.left_out.saturating_add(usize::from(!said));
+        }
+        let id = details.id;
+        self.record_as(details, mechanism, Some(status), as_http).then_some(id)
+    }
+
+    /// Whether something was reported in this request already. Then that is the failure.
+    fn follows(&mut self) -> bool {
+        let follows = self.context.told().is_some();
+        self.reported |= follows;
+        follows
     }
 
     /// The service failed.
@@ -92,14 +140,16 @@ impl Active {
     }
 
     /// Why the response is what it is: the report, else a panic that other middleware caught, else unknown.
-    fn cause_of(&mut self, parked: Option<Box<Details>>) -> (Mechanism, Box<Details>) {
+    fn cause_of(&mut self, parked: Option<Box<Details>>, ended: Option<&Ended>) -> (Mechanism, Box<Details>) {
         match (parked, self.panic.take()) {
             (Some(details), _) => (Mechanism { name: "report", handled: true }, details),
             (None, Some(panic)) => {
                 (Mechanism { name: "panic", handled: false }, Box::new(Details::new(Cause::Panic(panic))))
             }
             (None, None) => {
-                (Mechanism { name: "response", handled: true }, Box::new(Details::new(Cause::Status)))
+                let unknown = || Box::new(Details::new(Cause::Status));
+                let failure = ended.filter(|ended| ended.is_failure());
+                (Mechanism { name: "response", handled: true }, failure.map_or_else(unknown, Ended::details))
             }
         }
     }
@@ -111,8 +161,19 @@ impl Active {
         mechanism: Mechanism,
         status: Option<StatusCode>,
     ) -> bool {
+        self.record_as(details, mechanism, status, status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    /// The same, for what `ignore` is to take for another status.
+    fn record_as(
+        &mut self,
+        details: Box<Details>,
+        mechanism: Mechanism,
+        status: Option<StatusCode>,
+        asked: StatusCode,
+    ) -> bool {
         let Some(reporter) = self.context.reporter() else { return false };
-        if self.reported || self.ignores(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)) {
+        if self.reported || self.ignores(asked) {
             return false;
         }
         let failure = Failure { details, status, request: self.context.request(), has_answer: true };
@@ -154,15 +215,15 @@ impl Active {
 /// The request panicked: records it and answers for it. With a body type that cannot be made here the panic
 /// goes on.
 pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Response<R> {
-    let details = Box::new(Details::new(Cause::Panic(caught.info)));
+    let mut details = Box::new(Details::new(Cause::Panic(caught.info)));
     let id = details.id;
     let grpc = active.context.request().is_some_and(RequestSnapshot::is_grpc);
-    active.record(
-        details,
-        Mechanism { name: "panic", handled: false },
-        Some(StatusCode::INTERNAL_SERVER_ERROR),
-    );
     let status = StatusCode::INTERNAL_SERVER_ERROR;
+    if grpc {
+        details.tags.push((RPC_STATUS, "INTERNAL".to_owned()));
+    }
+    let answered = if grpc { StatusCode::OK } else { status };
+    active.record_as(details, Mechanism { name: "panic", handled: false }, Some(answered), status);
     let text = if grpc { String::new() } else { problem_json(status, None, id.encode(&mut [0; 32])) };
     let Some(body) = answer::known(text) else { resume_unwind(caught.payload) };
     let mut answer = Response::new(body);

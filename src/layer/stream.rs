@@ -69,6 +69,11 @@ where
         };
         match polled {
             Ok(polled) => {
+                if let Poll::Ready(Some(Ok(frame))) = &polled
+                    && let Some(trailers) = frame.trailers_ref()
+                {
+                    active.trailed(trailers, *this.status);
+                }
                 if let Poll::Ready(Some(Err(error))) = &polled {
                     let details = Box::new(Details::of_chain(error, None, active.error_names()));
                     active.record(details, Mechanism { name: "body", handled: false }, Some(*this.status));

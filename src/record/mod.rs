@@ -166,6 +166,13 @@ impl Details {
         self.subject.as_ref()?.failure()
     }
 
+    /// Whether it only says that a task of tokio's panicked, which the panic's hook has seen.
+    pub(crate) fn is_of_a_task_that_panicked(&self) -> bool {
+        let Cause::Error { error, type_name } = &self.cause else { return false };
+        // Tokio's name for it; its text is `task 7 panicked with message "..."`.
+        *type_name == "tokio::runtime::task::error::JoinError" && error.to_string().contains("panicked")
+    }
+
     /// Where it happened.
     pub(crate) fn place(&self) -> Option<&Place> {
         match &self.cause {

@@ -12,6 +12,8 @@ pub(crate) mod database;
 pub(crate) mod decorate;
 mod fingerprint;
 mod from;
+#[cfg(feature = "tonic")]
+mod grpc;
 mod problem;
 pub(crate) mod response;
 pub(crate) mod stack;
@@ -264,6 +266,10 @@ fn send_from(
     auth::note(reporter, context.request(), &details);
     if details.is_single_login() {
         return settle(&context, &details);
+    }
+    let is_failure = details.level.is_none_or(|level| matches!(level, Level::Error | Level::Fatal));
+    if is_failure || details.critical {
+        context.tell(details.id, matches!(details.cause, Cause::Panic(_)));
     }
     let failure = Failure { details, status: None, request: context.request(), has_answer: origin.is_none() };
     submit(reporter, failure, |details| Record {

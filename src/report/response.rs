@@ -1,12 +1,14 @@
 //! A report as an HTTP response, and how it gets from there to the layer.
 
+#[cfg(feature = "tonic")]
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{Extensions, HeaderValue, Response};
 
 use super::{EVENT_ID_HEADER, Report, problem_json};
-use crate::context::park;
+use crate::context::{current, park};
 use crate::record::{Details, header_value};
 use crate::reporter;
 
@@ -24,7 +26,8 @@ impl Report {
     /// assert_eq!(response.status(), 500);
     /// assert_eq!(response.headers()["content-type"], "application/problem+json");
     /// ```
-    pub fn into_http<B: From<String>>(self) -> Response<B> {
+    pub fn into_http<B: From<String>>(mut self) -> Response<B> {
+        self.follow();
         let retry_after = self.0.as_ref().and_then(|said| said.retry_after());
         let mut id = [0; 32];
         let id = self.id().encode(&mut id);
@@ -54,9 +57,20 @@ impl Report {
     /// # }
     /// # drop(page);
     /// ```
-    pub fn attach_to<B>(self, response: Response<B>) -> Response<B> {
+    pub fn attach_to<B>(mut self, response: Response<B>) -> Response<B> {
+        self.follow();
         let id = self.id().header_value();
         self.leave(response, id)
+    }
+
+    /// Gives a task's panic the id under which the panic was reported.
+    fn follow(&mut self) {
+        if let Some(details) = self.0.as_deref_mut()
+            && details.is_of_a_task_that_panicked()
+            && let Some(id) = current().panicked()
+        {
+            details.id = id;
+        }
     }
 
     fn leave<B>(mut self, mut response: Response<B>, id: HeaderValue) -> Response<B> {
@@ -107,8 +121,25 @@ impl Report {
 }
 
 /// A report that became a response where no context was in reach; the layer finds it in the response.
-#[derive(Clone)]
-struct Travelling(Arc<Mutex<Option<Box<Details>>>>);
+#[derive(Clone, Debug)]
+pub(super) struct Travelling(Arc<Mutex<Option<Box<Details>>>>);
+
+/// The same on its way with a status of gRPC, where nothing but an error has room.
+#[cfg(feature = "tonic")]
+impl std::error::Error for Travelling {}
+
+#[cfg(feature = "tonic")]
+impl fmt::Display for Travelling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a report")
+    }
+}
+
+/// What travels with a response, to go on with a status of gRPC.
+#[cfg(feature = "tonic")]
+pub(super) fn travelling(extensions: &mut Extensions) -> Option<Arc<Travelling>> {
+    extensions.remove::<Travelling>().map(Arc::new)
+}
 
 /// The report that travels with a response.
 #[inline]
@@ -116,7 +147,13 @@ pub(crate) fn take_travelling(extensions: &mut Extensions) -> Option<Box<Details
     if extensions.is_empty() {
         return None;
     }
-    let travelling = extensions.remove::<Travelling>()?;
+    let travelling = extensions.remove::<Travelling>();
+    #[cfg(feature = "tonic")]
+    let travelling = travelling.or_else(|| {
+        let status: &dyn std::error::Error = extensions.get::<tonic::Status>()?;
+        status.source()?.downcast_ref::<Travelling>().cloned()
+    });
+    let travelling = travelling?;
     travelling.0.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 

@@ -26,6 +26,7 @@ mod readme;
 mod report;
 mod scrubbing;
 mod servers;
+mod situations;
 mod stacks;
 mod storm;
 mod support;

@@ -57,6 +57,19 @@ impl Reporting {
         events
     }
 
+    /// Everything that arrived, in the order in which it happened, when nothing is on its way any more.
+    #[track_caller]
+    pub(crate) fn all_events(&self) -> Vec<Value> {
+        assert!(
+            self.guard.flush(Duration::from_secs(10)),
+            "everything is delivered: {:?}",
+            self.guard.stats()
+        );
+        let mut events = self.server.wait_events(0);
+        events.sort_by(|a, b| a["timestamp"].as_f64().partial_cmp(&b["timestamp"].as_f64()).unwrap());
+        events
+    }
+
     /// The one event that arrived.
     #[track_caller]
     pub(crate) fn event(&self) -> Value {

@@ -1,0 +1,127 @@
+//! Methods of gRPC: HTTP says 200, and the headers or the trailers how it ended.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Body;
+use faultwire::{Report, ReportLayer, User};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use tokio_stream::iter;
+use tonic::{Code, Status};
+use tower::{ServiceBuilder, ServiceExt as _, service_fn};
+
+use super::{Row, check};
+
+const GET: &str = "/shop.Orders/Get";
+
+/// A method, called as tonic's router calls it.
+fn row<F>(name: &'static str, code: Code, method: F) -> Row
+where
+    F: AsyncFnOnce() -> Result<Response<tonic::body::Body>, Status> + 'static,
+{
+    let call = async move |request: Request<Body>| {
+        let mut method = Some(method);
+        let service = service_fn(move |_: Request<tonic::body::Body>| {
+            faultwire::current().user(User::id("7")).breadcrumb("signed in");
+            let method = method.take();
+            async move {
+                let answered = method.expect("called once")().await;
+                Ok::<_, Infallible>(answered.unwrap_or_else(Status::into_http))
+            }
+        });
+        let service = ServiceBuilder::new().layer(ReportLayer::new()).service(service);
+        let response = service.oneshot(request.map(tonic::body::Body::new)).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await;
+        let trailers = body.ok().and_then(|body| body.trailers().cloned()).unwrap_or_default();
+        let said = parts.headers.get("grpc-status").or(trailers.get("grpc-status"));
+        assert_eq!(said.map(|said| Code::from_bytes(said.as_bytes())), Some(code), "{name}");
+        Some(Response::from_parts(parts, Body::empty()))
+    };
+    Row::new(name, GET, call).request(|request| {
+        *request.method_mut() = Method::POST;
+        request.headers_mut().insert(header::CONTENT_TYPE, "application/grpc".parse().unwrap());
+    })
+}
+
+/// A response with a message, and trailers at its end.
+fn trailing(status: &'static str, message: &'static str) -> Response<tonic::body::Body> {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", status.parse().unwrap());
+    trailers.insert("grpc-message", message.parse().unwrap());
+    let frames = [Frame::data(bytes::Bytes::from_static(b"\0\0\0\0\0")), Frame::trailers(trailers)];
+    Response::new(tonic::body::Body::new(StreamBody::new(iter(frames.map(Ok::<_, Status>)))))
+}
+
+async fn order() -> Result<String, Report> {
+    Ok(std::fs::read_to_string("/nowhere/orders/1")?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn methods() {
+    check(vec![
+        row("a message", Code::Ok, async || Ok(trailing("0", ""))),
+        row("INTERNAL", Code::Internal, async || Err(Status::internal("no stock"))).event(
+            "response",
+            GET,
+            "INTERNAL: no stock",
+        ),
+        row("UNKNOWN", Code::Unknown, async || Err(Status::unknown("what?"))).event(
+            "response",
+            GET,
+            "UNKNOWN: what?",
+        ),
+        row("UNAVAILABLE", Code::Unavailable, async || Err(Status::unavailable("later"))).event(
+            "response",
+            GET,
+            "UNAVAILABLE: later",
+        ),
+        row("DATA_LOSS", Code::DataLoss, async || Err(Status::data_loss("gone"))).event(
+            "response",
+            GET,
+            "DATA_LOSS: gone",
+        ),
+        row("DEADLINE_EXCEEDED", Code::DeadlineExceeded, async || Err(Status::deadline_exceeded("slow")))
+            .event("response", GET, "DEADLINE_EXCEEDED: slow"),
+        row("NOT_FOUND", Code::NotFound, async || Err(Status::not_found("no order 1"))),
+        row("INVALID_ARGUMENT", Code::InvalidArgument, async || Err(Status::invalid_argument("id"))),
+        row("UNAUTHENTICATED", Code::Unauthenticated, async || Err(Status::unauthenticated("token"))),
+        row("UNIMPLEMENTED", Code::Unimplemented, async || Err(Status::unimplemented("Put"))),
+        row("`?` on a report", Code::Internal, async || {
+            order().await?;
+            Ok(trailing("0", ""))
+        })
+        .event("report", GET, "No such file"),
+        row("a report that answers below 500", Code::NotFound, async || {
+            Err(order().await.unwrap_err().status(StatusCode::NOT_FOUND).into())
+        }),
+        row("a report of a task that knows no context", Code::Unavailable, async || {
+            let status =
+                async { Status::from(Report::new("no stock").status(StatusCode::SERVICE_UNAVAILABLE)) };
+            Err(tokio::spawn(status).await.unwrap())
+        })
+        .event("report", GET, "no stock"),
+        row("trailers that say INTERNAL", Code::Internal, async || Ok(trailing("13", "half%20of%20it")))
+            .event("response", GET, "INTERNAL: half of it"),
+        row("trailers that say NOT_FOUND", Code::NotFound, async || Ok(trailing("5", "none"))),
+        row("a panic", Code::Internal, async || panic!("the till is jammed")).event("panic", GET, "jammed"),
+        row("a report that was sent, and INTERNAL", Code::Internal, async || {
+            Report::new("no stock").send();
+            Err(Status::internal("sorry"))
+        })
+        .event("report", GET, "no stock"),
+        Row::new("a client that leaves", GET, async |request| {
+            let sleeps = service_fn(async |_: Request<Body>| -> Result<Response<Body>, Infallible> {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                Ok(Response::default())
+            });
+            let running = ServiceBuilder::new().layer(ReportLayer::new()).service(sleeps).oneshot(request);
+            assert!(tokio::time::timeout(Duration::from_millis(5), running).await.is_err());
+            None
+        })
+        .unanswered(),
+    ])
+    .await;
+}
