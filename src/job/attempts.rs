@@ -146,6 +146,7 @@ impl Attempts {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "the numbers of a test are small")]
 mod tests {
     use proptest::prelude::*;
 

@@ -12,6 +12,7 @@ use crate::report::chain;
 
 /// Describes a task of apalis by what apalis knows of it; see [`JobLayer::apalis`].
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct OfTask;
 
 impl JobLayer<OfTask> {
@@ -48,10 +49,12 @@ impl<A: 'static> Describe<Task<A>> for OfTask {
     fn describe(&self, task: &Task<A>) -> Job {
         Job::from(task)
     }
+}
 
-    fn is_final(error: &dyn Any) -> bool {
-        error.downcast_ref::<BoxDynError>().is_some_and(|error| error.is::<AbortError>())
-    }
+/// Whether apalis tries no more after this.
+pub(super) fn is_abort<E: 'static>(error: &E) -> bool {
+    let error: &dyn Any = error;
+    error.downcast_ref::<BoxDynError>().is_some_and(|error| error.is::<AbortError>())
 }
 
 impl<A: 'static> From<&Task<A>> for Job {

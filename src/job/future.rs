@@ -38,7 +38,6 @@ pin_project! {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "a box would cost more than it saves")]
 enum State {
     Waiting(Job),
     Running(Run),

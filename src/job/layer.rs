@@ -1,6 +1,5 @@
 //! [`JobLayer`]: the same for queues whose jobs are calls of a tower service.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::panic::resume_unwind;
@@ -51,16 +50,6 @@ pub struct JobLayer<D> {
 pub trait Describe<R> {
     /// The job, which is not run: its description is what counts.
     fn describe(&self, request: &R) -> Job;
-
-    /// Whether a failure is one for good, whatever the number of the attempt. Default: no.
-    #[must_use]
-    fn is_final(error: &dyn Any) -> bool
-    where
-        Self: Sized,
-    {
-        let _ = error;
-        false
-    }
 }
 
 impl<R, F: Fn(&R) -> Job> Describe<R> for F {
@@ -122,11 +111,11 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         if !reporter::is_enabled() {
             let inner = Some(self.inner.call(request));
-            return JobServiceFuture { inner, run: None, is_final: D::is_final };
+            return JobServiceFuture { inner, run: None };
         }
         let mut run = Run::begin(self.described(&request), None);
         match run.enter(|| self.inner.call(request)) {
-            Ok(inner) => JobServiceFuture { inner: Some(inner), run: Some(run), is_final: D::is_final },
+            Ok(inner) => JobServiceFuture { inner: Some(inner), run: Some(run) },
             Err(caught) => resume_unwind(recorded(&mut run, caught)),
         }
     }
@@ -140,7 +129,6 @@ pin_project! {
         inner: Option<F>,
         // `None` when the layer steps aside, and after the end.
         run: Option<Run>,
-        is_final: fn(&dyn Any) -> bool,
     }
 
     impl<F> PinnedDrop for JobServiceFuture<F> {
@@ -165,14 +153,14 @@ where
         let Some(inner) = this.inner.as_pin_mut() else { return Poll::Pending };
         let Some(run) = this.run.as_mut() else { return inner.poll(cx) };
         match run.enter(|| inner.poll(cx)) {
-            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(Ok(value))) => {
                 run.succeeded();
                 *this.run = None;
                 Poll::Ready(Ok(value))
             }
             Ok(Poll::Ready(Err(error))) => {
-                let outcome = if (this.is_final)(&error) { Outcome::Aborted } else { Outcome::Failed };
+                let outcome = if is_final(&error) { Outcome::Aborted } else { Outcome::Failed };
                 run.failed_elsewhere(outcome, |reporter| {
                     foreign::details_of(&error, &reporter.settings.error_names)
                 });
@@ -185,6 +173,19 @@ where
                 resume_unwind(payload)
             }
         }
+    }
+}
+
+/// Whether a failure is one for good, whatever the number of the attempt.
+fn is_final<E: 'static>(error: &E) -> bool {
+    #[cfg(feature = "apalis")]
+    {
+        super::from_apalis::is_abort(error)
+    }
+    #[cfg(not(feature = "apalis"))]
+    {
+        let _ = error;
+        false
     }
 }
 

@@ -140,7 +140,6 @@ use crate::reporter;
 /// let sent = faultwire::job("send_invoice").attempt(2).of(3).id(4711).run(send()).await;
 /// # assert!(sent.is_ok()); }
 /// ```
-#[must_use]
 pub fn job(name: impl Into<Cow<'static, str>>) -> Job {
     Job { facts: Box::new(JobFacts::new(name.into())), plan: Plan::default() }
 }

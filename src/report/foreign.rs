@@ -4,17 +4,19 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 
-use super::{Report, chain, database};
+use super::{Report, as_error, chain, database};
 use crate::record::{BoxError, Cause, Details, Link};
 use crate::reporter::ErrorName;
 
 /// Reads the `Err` of a service.
 pub(crate) fn details_of<E: fmt::Display + 'static>(error: &E, names: &[ErrorName]) -> Details {
     let any: &dyn Any = error;
-    if let Some(details) = any.downcast_ref::<Report>().and_then(|report| report.copy(names)) {
+    let boxed = any.downcast_ref::<BoxError>();
+    let report = any.downcast_ref::<Report>().or_else(|| as_error::in_box(boxed?));
+    if let Some(details) = report.and_then(|report| report.copy(names)) {
         return details;
     }
-    let known: Option<&(dyn Error + 'static)> = match any.downcast_ref::<BoxError>() {
+    let known: Option<&(dyn Error + 'static)> = match boxed {
         Some(boxed) => Some(&**boxed),
         None => any.downcast_ref::<std::io::Error>().map(|error| error as _),
     };

@@ -4,6 +4,7 @@
 //! becomes the response of the request (the layer sends it if the status is 500 or above), it is sent by
 //! [`Report::send`], it is the `Err` of a service under the layer, or it is dropped, which is counted.
 
+mod as_error;
 pub(crate) mod auth;
 mod body;
 pub(crate) mod build;
@@ -32,6 +33,7 @@ use http::StatusCode;
 use sentry::Hub;
 use sentry::protocol::Event;
 
+pub use self::as_error::ReportError;
 pub use self::result_ext::ResultExt;
 pub use crate::record::{AuthError, AuthFailure, Breadcrumb};
 pub use crate::record::{DatabaseClass, DatabaseFailure, EventId, FailureInfo, Fault, Kind, Level};

@@ -127,7 +127,7 @@ async fn one_failure_is_one_event_whoever_passes_its_report_on() {
     let reporting = Reporting::start();
     let fails = || job("inner").run(async { Err::<(), _>(InvoiceError(7)) });
     // By another job.
-    let outer = job("outer").attempt(1).of(1).run(async { Ok::<_, Report>(fails().await?) }).await;
+    let outer = job("outer").attempt(1).of(1).run(async { fails().await }).await;
     let id = outer.as_ref().unwrap_err().id();
     // By a handler, as a response.
     let handler = async move || -> Result<(), Report> { fails().await };
@@ -177,6 +177,24 @@ async fn a_report_keeps_what_it_said() {
     let event = reporting.event();
     assert_eq!((tag(&event, "step"), &event["extra"]["pages"]), ("print", &json!(3)));
     assert_eq!((&event["fingerprint"], &event["logger"]), (&json!(["printer"]), &json!("printer")));
+}
+
+#[tokio::test]
+async fn a_report_as_an_error_becomes_the_same_report_again() {
+    let reporting = Reporting::start();
+    let said = || Report::new(InvoiceError(7)).tag("step", "print");
+    let (in_a_box, plain, dealt_with) = (said(), said(), job("a").run(async { Err::<(), _>(said()) }).await);
+    let ids = [dealt_with.as_ref().unwrap_err().id(), in_a_box.id(), plain.id()];
+    let boxed: faultwire::BoxError = in_a_box.into_error().into();
+    assert_eq!(boxed.to_string(), "invoice 7 cannot be sent");
+    Report::from(boxed).send();
+    Report::from(plain.into_error()).send();
+    Report::from(dealt_with.unwrap_err().into_error()).send();
+    let events = reporting.events(3);
+    assert_eq!(ids.map(|id| id.to_string()), [0, 1, 2].map(|n| events[n]["event_id"].as_str().unwrap()));
+    assert!(events.iter().all(|event| tag(event, "step") == "print"));
+    drop(said().into_error());
+    assert_eq!(reporting.guard.stats().discarded, 1, "the last one");
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ async fn check(ends: &[End], max: Option<u32>, expected: [&[(&str, &str, &str, u
                 end => assert_eq!(run(job, *end).await.is_ok(), *end == Succeeds),
             }
         }
-        let events = reporting.events(before + expected.len());
+        let events = reporting.events(before.saturating_add(expected.len()));
         let expected: Vec<_> = expected
             .iter()
             .map(|(attempt, outcome, level, crumbs)| {

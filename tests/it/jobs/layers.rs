@@ -91,7 +91,7 @@ async fn the_error_of_a_service_may_be_a_report() {
 #[tokio::test]
 async fn without_reporting_the_layer_steps_aside() {
     let _turn = crate::support::turn();
-    let describe = |_: &Message| -> Job { unreachable!("nobody asks") };
+    let describe = |_: &Message| -> Job { panic!("nobody asks") };
     let worker = JobLayer::new(describe).layer(service_fn(handle));
     assert_eq!(worker.oneshot(message(1, 1, "work")).await.unwrap(), 1);
 }
