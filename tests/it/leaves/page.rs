@@ -164,12 +164,12 @@ pub(super) fn written() -> String {
 }
 
 fn last_check_in(left: &Left) -> Value {
-    let payloads = left.requests.iter().filter_map(|request| {
+    let mut payloads = left.requests.iter().filter_map(|request| {
         let text = request.text();
         let (item, payload) = text.split_once('\n')?.1.split_once('\n')?;
         item.contains("check_in").then(|| serde_json::from_str(payload).unwrap())
     });
-    payloads.last().expect("a check-in")
+    payloads.next_back().expect("a check-in")
 }
 
 fn event_fields(event: Option<&Value>) -> Fields {
