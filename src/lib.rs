@@ -16,6 +16,7 @@ mod scrub;
 // Where failures come from, and where they go.
 mod deliver;
 mod inbox;
+pub mod job;
 pub mod layer;
 mod panics;
 // How it is set up.
@@ -33,8 +34,9 @@ pub use context::{Context, InContext, WithContext, current, in_context};
 #[cfg(feature = "tokio")]
 pub use context::{spawn, spawn_blocking};
 pub use init::{Guard, Shutdown, ShutdownSummary, init, stats};
+pub use job::job;
 pub use layer::ReportLayer;
 pub use record::{BoxError, EventId, Kind, User};
-pub use report::Report;
+pub use report::{Report, ResultExt};
 pub use scrub::{Scrubber, Sensitive, redacted, scrubber};
-pub use stats::{AuthStats, DestinationStats, Dropped, Evicted, SpoolStats, Stats};
+pub use stats::{AuthStats, DestinationStats, Dropped, Evicted, JobStats, SpoolStats, Stats};

@@ -119,7 +119,7 @@ fn see(info: &PanicHookInfo<'_>) {
     let mut details = Box::new(Details::new(Cause::Panic(seen)));
     details.always = true;
     let origin = match thread.name() {
-        _ if guarded => Origin::Request,
+        _ if guarded => current().origin().unwrap_or(Origin::Request),
         Some("main") => Origin::Process,
         _ => Origin::Task,
     };

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use sentry::Hub;
 
+use crate::record::FailureInfo;
 use crate::sink::Sink;
 use crate::stacks::{self, StackTraces};
 use crate::stats::Counters;
@@ -37,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) stack_traces: StackTraces,
     pub(crate) shutdown_timeout: Duration,
     pub(crate) error_names: Vec<ErrorName>,
+    pub(crate) critical: Vec<CriticalRule>,
     pub(crate) bodies: Bodies,
     /// How many bytes of a body are kept; 0 if none are shown.
     pub(crate) body_limit: usize,
@@ -56,6 +58,9 @@ pub enum Bodies {
     /// Every text: `text/*`, XML, NDJSON and multipart too. Of the rest, files for instance, type and size.
     All,
 }
+
+/// Says whether somebody should get up for a failure.
+pub(crate) type CriticalRule = Box<dyn Fn(&FailureInfo<'_>) -> bool + Send + Sync>;
 
 /// Names one concrete error type wherever it stands in a chain.
 pub(crate) struct ErrorName {

@@ -10,7 +10,7 @@ use http::StatusCode;
 
 use crate::auth::{Network, Pseudonym, Watch};
 use crate::context::{Context, Facts};
-use crate::record::{AuthFailure, Details, EventId, KeptBody, Mechanism, Origin, value_weight};
+use crate::record::{AuthFailure, CheckIn, Details, EventId, KeptBody, Mechanism, Origin, value_weight};
 use crate::stats::Counters;
 use crate::storm::{self, Counts, Example, Key, Offer, Verdict};
 
@@ -49,6 +49,12 @@ const RECORD: usize = 4 * 1024;
 /// What stands behind the door: a bounded queue. `put` never blocks; it says whether there was room.
 pub(crate) trait Intake: Send + Sync {
     fn put(&self, record: Record) -> bool;
+
+    /// The same for a check-in.
+    fn check_in(&self, check_in: CheckIn) -> bool;
+
+    /// Has a URL called by a thread of ours. Never blocks; it is counted what becomes of it.
+    fn heartbeat(&self, url: Box<str>);
 
     /// Wakes the processing thread: something was noted elsewhere.
     fn wake(&self);
@@ -113,6 +119,18 @@ impl Sink {
         if !self.intake.put(record) {
             self.counters.queue_full.add(1);
         }
+    }
+
+    /// Takes a check-in, which neither sampling nor storm control leaves out.
+    pub(crate) fn check_in(&self, check_in: CheckIn) {
+        self.counters.captured.add(1);
+        if !self.intake.check_in(check_in) {
+            self.counters.queue_full.add(1);
+        }
+    }
+
+    pub(crate) fn heartbeat(&self, url: Box<str>) {
+        self.intake.heartbeat(url);
     }
 
     pub(crate) fn flush(&self, timeout: Duration) -> bool {

@@ -14,7 +14,7 @@ use axum::body::Body;
 use http::{Request, StatusCode};
 use tower::ServiceExt;
 
-use super::setup::{Around, FRAMES, Handler, SetUp};
+use super::setup::{self, Around, FRAMES, Handler, SetUp};
 
 /// The name of the function that callgrind counts.
 pub(crate) const COUNTED: &str = "counted_poll";
@@ -47,10 +47,10 @@ pub(crate) fn run(set_up: SetUp) -> Result<(), Box<dyn Error>> {
     runtime.block_on(async {
         let (counted_ones, others) = requests(set_up);
         for _ in 0..others {
-            serve(&router, set_up.request()?).await;
+            one(&router, set_up, set_up.request()?).await;
         }
         for _ in 0..counted_ones {
-            let status = counted(serve(&router, set_up.request()?), &mut taken).await;
+            let status = counted(one(&router, set_up, set_up.request()?), &mut taken).await;
             if status.is_server_error() != set_up.handler.fails() {
                 return Err(format!("the answer is {status}").into());
             }
@@ -66,6 +66,14 @@ pub(crate) fn run(set_up: SetUp) -> Result<(), Box<dyn Error>> {
     }
     println!("{} {} {} 0", taken.allocations, taken.bytes, FRAMES.load(Ordering::Relaxed));
     Ok(())
+}
+
+/// One request, or one job.
+async fn one(router: &Router, set_up: SetUp, request: Request<Body>) -> StatusCode {
+    match set_up.handler {
+        Handler::RunsJob | Handler::RunsMonitoredJob => setup::job(set_up).await,
+        _ => serve(router, request).await,
+    }
 }
 
 /// One request from its arrival to the end of its response.

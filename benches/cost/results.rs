@@ -7,8 +7,8 @@ use super::setup::Around::{
     WithoutBodies,
 };
 use super::setup::Handler::{
-    Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Refuses, Repeats, Reports, Starts,
-    YieldsAndAnswers,
+    Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Refuses, Repeats, Reports, RunsJob,
+    RunsMonitoredJob, Starts, YieldsAndAnswers,
 };
 use super::setup::{Around, Handler, SetUp};
 
@@ -55,7 +55,7 @@ const fn of(around: Around, handler: Handler) -> SetUp {
     SetUp { around, handler }
 }
 
-const BARS: [Bar; 7] = [
+const BARS: [Bar; 8] = [
     Bar {
         what: "a request that succeeds",
         set_up: of(Reporting, Answers),
@@ -111,6 +111,15 @@ const BARS: [Bar; 7] = [
         peer: Some((of(Peer, Captures), of(Peer, AnswersAlike))),
     },
     Bar {
+        what: "a job that succeeds, over the future alone (nothing in Rust is a peer)",
+        set_up: of(Reporting, RunsJob),
+        over: of(Nothing, RunsJob),
+        instructions: 2_500.0,
+        per_frame: 0.0,
+        allocations: Some(6.0),
+        peer: None,
+    },
+    Bar {
         what: "keeping a body of 8 KiB that is read",
         set_up: of(Reporting, ReadsAndAnswers),
         over: of(WithoutBodies, ReadsAndAnswers),
@@ -141,6 +150,7 @@ impl Results {
             &[Answers500, Reports, Repeats, Refuses, Captures, AnswersAlike],
             |set_up| self.of(set_up),
         );
+        self.print_table("A job that succeeds", &[RunsJob, RunsMonitoredJob], |set_up| self.of(set_up));
         self.print_table("One more poll of the handler", &[YieldsAndAnswers], further_poll);
         self.print_init();
         self.print_bars()
@@ -226,7 +236,8 @@ impl Results {
 /// What a set-up with this handler is compared with.
 fn bare(handler: Handler) -> SetUp {
     let handler = match handler {
-        Answers | YieldsAndAnswers | ReadsAndAnswers => handler,
+        Answers | YieldsAndAnswers | ReadsAndAnswers | RunsJob => handler,
+        RunsMonitoredJob => RunsJob,
         Answers500 | AnswersAlike | Reports | Repeats | Refuses | Captures | Starts => Answers500,
     };
     SetUp { around: Nothing, handler }

@@ -70,6 +70,10 @@ pub(crate) enum Handler {
     Captures,
     /// No request at all: what `init` takes.
     Starts,
+    /// No request either: a job that succeeds, beside the future alone.
+    RunsJob,
+    /// The same with check-ins.
+    RunsMonitoredJob,
 }
 
 /// The outermost of a chain of three errors.
@@ -100,8 +104,8 @@ impl SetUp {
             Watching, WithoutBodies,
         };
         use Handler::{
-            Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Refuses, Repeats, Reports, Starts,
-            YieldsAndAnswers,
+            Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Refuses, Repeats, Reports, RunsJob,
+            RunsMonitoredJob, Starts, YieldsAndAnswers,
         };
 
         let succeeding = [Nothing, EmptyLayer, Disabled, Reporting, Watching, Peer, DisabledPeer]
@@ -121,12 +125,15 @@ impl SetUp {
             (ReportingStacks, Reports),
             (PeerStacks, Captures),
         ];
+        let jobs =
+            [(Nothing, RunsJob), (Disabled, RunsJob), (Reporting, RunsJob), (Reporting, RunsMonitoredJob)];
         let starting = [Reporting, ReportingStacks, Peer, PeerStacks].map(|around| (around, Starts));
         succeeding
             .into_iter()
             .chain(reading)
             .chain(failing)
             .chain(yielding)
+            .chain(jobs)
             .chain(starting)
             .map(|(around, handler)| Self { around, handler })
     }
@@ -162,7 +169,7 @@ impl SetUp {
             Handler::Repeats => get(repeats),
             Handler::Refuses => get(refuses),
             Handler::Captures => get(captures),
-            Handler::Starts => get(answers),
+            Handler::Starts | Handler::RunsJob | Handler::RunsMonitoredJob => get(answers),
         };
         let router = Router::new().route("/orders/{id}", handler);
         let router = match self.around {
@@ -183,6 +190,10 @@ impl SetUp {
 impl fmt::Display for SetUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let around = match self.around {
+            Around::Nothing if self.handler == Handler::RunsJob => "an empty future",
+            Around::Disabled if self.handler == Handler::RunsJob => "job(..).run(..), disabled",
+            Around::Reporting if self.handler == Handler::RunsJob => "job(..).run(..)",
+            Around::Reporting if self.handler == Handler::RunsMonitoredJob => "job(..).monitor(..).run(..)",
             Around::Nothing => "bare router",
             Around::EmptyLayer => "a layer that does nothing",
             Around::Disabled => "ReportLayer, disabled",
@@ -203,6 +214,7 @@ impl fmt::Display for SetUp {
             Handler::Refuses => ": failed login",
             Handler::Captures => ": event of three errors",
             Handler::Starts => ": init",
+            Handler::RunsJob | Handler::RunsMonitoredJob => "",
         };
         write!(f, "{around}{handler}")
     }
@@ -217,6 +229,8 @@ impl Handler {
             | Self::ReadsAndAnswers
             | Self::AnswersAlike
             | Self::Refuses
+            | Self::RunsJob
+            | Self::RunsMonitoredJob
             | Self::Starts => false,
             Self::Answers500 | Self::Reports | Self::Repeats | Self::Captures => true,
         }
@@ -227,6 +241,20 @@ impl Handler {
 pub(crate) static FRAMES: AtomicU32 = AtomicU32::new(0);
 /// Each error is of another kind.
 static KINDS: AtomicU32 = AtomicU32::new(0);
+
+/// Runs a job that does nothing, or nothing but that.
+pub(crate) async fn job(set_up: SetUp) -> StatusCode {
+    let nothing = async { Ok::<_, Report>(black_box(StatusCode::OK)) };
+    if set_up.around == Around::Nothing {
+        return nothing.await.unwrap_or_default();
+    }
+    let job = faultwire::job("send_invoice").attempt(1).of(3);
+    let job = match set_up.handler {
+        Handler::RunsMonitoredJob => job.monitor("send-invoice", None),
+        _ => job,
+    };
+    job.run(nothing).await.unwrap_or_default()
+}
 
 async fn answers() -> &'static str {
     "shipped"

@@ -23,8 +23,9 @@ pub use destination::Destination;
 pub use error::ConfigError;
 pub(crate) use settings::{Resolved, ResolvedDestination, SpoolSettings};
 
+use crate::record::FailureInfo;
 pub use crate::reporter::Bodies;
-use crate::reporter::ErrorName;
+use crate::reporter::{CriticalRule, ErrorName};
 use crate::scrub::Rules;
 pub use crate::stacks::StackTraces;
 pub use crate::storm::Storm;
@@ -70,6 +71,7 @@ pub struct Config {
     spool_max_bytes: Option<u64>,
     spool_sync: Option<bool>,
     error_names: Vec<ErrorName>,
+    critical: Vec<CriticalRule>,
     scrubbing: Rules,
     hash_key: Option<String>,
     users_per_network: Option<u32>,
@@ -376,6 +378,30 @@ impl Config {
     pub fn error_name<T: Error + 'static>(mut self, name: &'static str) -> Self {
         let name = if name.is_empty() { type_name::<T>() } else { name };
         self.error_names.push(ErrorName { name, matches: |error| error.is::<T>() });
+        self
+    }
+
+    /// Failures for which `rule` says true are critical: level [`Level::Fatal`](crate::report::Level::Fatal), tag
+    /// `error.critical`, and they go before everything else. Of several rules one is enough. Default: none.
+    ///
+    /// It is asked for every failure that would be sent, panics and responses of 500 without a report among them, and
+    /// not for those of the SDK (`sentry::capture_*`). It runs on the failing thread (for a panic on ours), so it
+    /// must not wait for anything; a panic in it means no.
+    ///
+    /// # Example
+    /// ```
+    /// use faultwire::{Config, Kind};
+    ///
+    /// let config = Config::new()
+    ///     .critical(|failure| failure.kind() == Kind::Database)
+    ///     .critical(|failure| failure.route().is_some_and(|route| route.starts_with("POST /checkout")));
+    /// # drop(config);
+    /// ```
+    pub fn critical<F>(mut self, rule: F) -> Self
+    where
+        F: Fn(&FailureInfo<'_>) -> bool + Send + Sync + 'static,
+    {
+        self.critical.push(Box::new(rule));
         self
     }
 

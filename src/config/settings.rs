@@ -123,6 +123,7 @@ impl Config {
                 stack_traces: self.stack_traces.unwrap_or_default(),
                 shutdown_timeout: self.shutdown_timeout.unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),
                 error_names: self.error_names,
+                critical: self.critical,
                 bodies,
                 body_limit,
             },

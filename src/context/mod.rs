@@ -6,34 +6,28 @@
 //! takes a snapshot by cloning one `Arc`.
 
 mod body;
+mod facts;
 mod pool;
 mod task;
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sentry::Hub;
 use sentry::protocol::{SpanId, TraceId};
-use serde_json::Value;
 
+pub(crate) use self::facts::{Facts, put};
 pub use self::task::{InContext, WithContext, in_context};
 #[cfg(feature = "tokio")]
 pub use self::task::{spawn, spawn_blocking};
 use crate::record::{
-    Breadcrumb, Details, EventId, Headers, KeptBody, MAX_SHORT, Origin, RequestLine, RequestSnapshot, User,
-    short_text, to_value, value_weight,
+    Breadcrumb, Details, EventId, Headers, JobFacts, KeptBody, Kind, MAX_SHORT, Origin, RequestLine,
+    RequestSnapshot, User, short_text, to_value,
 };
 use crate::reporter::Reporter;
-
-/// At most this many tags, and this many values, are kept in one context.
-const MAX_ENTRIES: usize = 64;
-/// At most this many breadcrumbs, and this many bytes of them, are kept; the oldest go first.
-const MAX_BREADCRUMBS: usize = 100;
-const MAX_BREADCRUMB_BYTES: usize = 64 * 1024;
 
 thread_local! {
     static CURRENT: Cell<Option<Arc<Inner>>> = const { Cell::new(None) };
@@ -69,6 +63,8 @@ struct Inner {
     /// Only a request's context has one; the place is there in all, so that it can be used again.
     request: RequestSnapshot,
     has_request: bool,
+    /// Only a job's context has one.
+    job: Option<Box<JobFacts>>,
     trace: OnceLock<Trace>,
     shared: Mutex<Shared>,
 }
@@ -82,18 +78,6 @@ struct Shared {
     /// The last panic of a task that took this context along.
     panicked: Option<EventId>,
     body: Option<KeptBody>,
-}
-
-/// What the application said.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
-    pub(crate) user: Option<User>,
-    pub(crate) tags: Vec<(Cow<'static, str>, String)>,
-    pub(crate) data: Vec<(Cow<'static, str>, Value)>,
-    pub(crate) breadcrumbs: VecDeque<Breadcrumb>,
-    breadcrumb_bytes: usize,
-    /// Tags and values that there was no room for; the event says how many.
-    pub(crate) left_out: usize,
 }
 
 /// The ids by which servers connect events of one request.
@@ -123,11 +107,25 @@ impl Context {
         Self(Some(inner))
     }
 
+    /// The context of a run of a job. `trace` is what it goes on with, if it came with one.
+    pub(crate) fn for_job(reporter: Arc<Reporter>, job: Box<JobFacts>, trace: Option<Trace>) -> Self {
+        let mut inner = pool::take().unwrap_or_else(|| Arc::new(Inner::new(None, Origin::Job)));
+        if let Some(inner) = Arc::get_mut(&mut inner) {
+            inner.reporter = Some(reporter);
+            inner.origin = Origin::Job;
+            inner.job = Some(job);
+            if let Some(trace) = trace {
+                inner.trace = OnceLock::from(trace);
+            }
+        }
+        Self(Some(inner))
+    }
+
     pub(crate) fn for_process(reporter: Arc<Reporter>, origin: Origin) -> Self {
         Self(Some(Arc::new(Inner::new(Some(reporter), origin))))
     }
 
-    /// Ends a request's context. If nobody else holds it, the next request on this thread gets its place.
+    /// Ends the context of a request or a job. If nobody else holds it, the next one on this thread gets its place.
     /// `gave_body`: its failure took the body with it.
     #[inline]
     pub(crate) fn recycle(self, gave_body: bool) {
@@ -200,6 +198,19 @@ impl Context {
         self.0.as_ref().and_then(|inner| inner.request())
     }
 
+    pub(crate) fn job(&self) -> Option<&JobFacts> {
+        self.0.as_ref().and_then(|inner| inner.job.as_deref())
+    }
+
+    /// What a failure here is taken for when nothing more is known of it.
+    pub(crate) fn surface(&self) -> Kind {
+        match &self.0 {
+            Some(inner) if inner.has_request => Kind::Route,
+            Some(inner) if inner.job.is_some() => Kind::Job,
+            _ => Kind::Other,
+        }
+    }
+
     pub(crate) fn facts(&self) -> Option<Arc<Facts>> {
         self.0.as_ref().and_then(|inner| inner.shared().facts.clone())
     }
@@ -256,12 +267,13 @@ impl Inner {
             origin,
             request: RequestSnapshot { line: RequestLine::default(), headers: Headers::new() },
             has_request: false,
+            job: None,
             trace: OnceLock::new(),
             shared: Mutex::default(),
         }
     }
 
-    /// Forgets the request and everything that was said.
+    /// Forgets the request or job and everything that was said.
     #[inline]
     fn reset(&mut self) {
         self.settle();
@@ -269,6 +281,10 @@ impl Inner {
         self.request.line = RequestLine::default();
         self.request.headers.clear();
         self.has_request = false;
+        if self.origin != Origin::Request {
+            self.job = None;
+            self.origin = Origin::Request;
+        }
         self.trace.take();
         let shared = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
         shared.facts = None;
@@ -279,6 +295,7 @@ impl Inner {
     /// Counts a report that became a response which nobody saw: the request was cancelled.
     fn settle(&mut self) {
         let unseen = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner).parked.take();
+        let unseen = unseen.filter(|details| !details.recorded.load(Ordering::Relaxed));
         if let (Some(_), Some(reporter)) = (unseen, &self.reporter) {
             reporter.counters.discarded.add(1);
         }
@@ -298,58 +315,6 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.settle();
     }
-}
-
-impl Facts {
-    fn count(&mut self, kept: bool) {
-        self.left_out = self.left_out.saturating_add(usize::from(!kept));
-    }
-
-    fn push(&mut self, breadcrumb: Breadcrumb) {
-        self.breadcrumb_bytes = self.breadcrumb_bytes.saturating_add(breadcrumb.weight());
-        self.breadcrumbs.push_back(breadcrumb);
-        while self.breadcrumbs.len() > MAX_BREADCRUMBS || self.breadcrumb_bytes > MAX_BREADCRUMB_BYTES {
-            let Some(oldest) = self.breadcrumbs.pop_front() else { break };
-            self.breadcrumb_bytes = self.breadcrumb_bytes.saturating_sub(oldest.weight());
-        }
-    }
-
-    /// Roughly what they occupy.
-    pub(crate) fn weight(&self) -> usize {
-        let data: usize = self.data.iter().map(|(_, value)| value_weight(value)).sum();
-        data.saturating_add(self.breadcrumb_bytes)
-    }
-
-    /// Adds what a report says; it wins over what was said before.
-    pub(crate) fn overlay(&mut self, details: &mut Details) {
-        if let Some(user) = details.user.take() {
-            self.user = Some(user);
-        }
-        self.left_out = self.left_out.saturating_add(details.left_out);
-        for (key, value) in details.tags.drain(..) {
-            let kept = put(&mut self.tags, key, value);
-            self.count(kept);
-        }
-        for (name, value) in details.data.drain(..) {
-            let kept = put(&mut self.data, name, value);
-            self.count(kept);
-        }
-    }
-}
-
-/// Replaces the entry of that name or adds one; false when there is no room. It never logs: it runs under a
-/// context's lock, and what listens to the log may use that context.
-#[must_use]
-pub(crate) fn put<V>(entries: &mut Vec<(Cow<'static, str>, V)>, name: Cow<'static, str>, value: V) -> bool {
-    if let Some((_, existing)) = entries.iter_mut().find(|(existing, _)| *existing == name) {
-        *existing = value;
-        return true;
-    }
-    let has_room = entries.len() < MAX_ENTRIES;
-    if has_room {
-        entries.push((name, value));
-    }
-    has_room
 }
 
 /// Looks at the current context. `None` while the thread ends.

@@ -72,13 +72,16 @@ impl Labels {
         }
     }
 
+    /// Those of a monitor arrive in their order.
+    pub(super) fn of_check_in(slug: &str) -> Self {
+        Self { lane: Lane::Rest, order: Order::OneByOne(hash(slug)), event: None }
+    }
+
     /// The same for what the SDK sends.
     pub(super) fn of_item(item: &EnvelopeItem) -> Self {
         match item {
             EnvelopeItem::Event(event) => Self::of_event(event),
-            EnvelopeItem::MonitorCheckIn(check_in) => {
-                Self { lane: Lane::Rest, order: Order::OneByOne(hash(&check_in.monitor_slug)), event: None }
-            }
+            EnvelopeItem::MonitorCheckIn(check_in) => Self::of_check_in(&check_in.monitor_slug),
             _ => Self { lane: Lane::Rest, order: Order::Any, event: None },
         }
     }

@@ -10,10 +10,12 @@
 //! less goes for it, which is counted.
 
 pub(crate) mod backlog;
+mod check_in;
 mod clock;
 mod destination;
 mod gate;
 mod gzip;
+mod heartbeat;
 mod hygiene;
 mod job;
 mod json;
@@ -41,6 +43,7 @@ use ::sentry::Client;
 
 pub(crate) use self::destination::{Destination, Terms};
 pub(crate) use self::gate::Outgoing;
+pub(crate) use self::heartbeat::Heartbeats;
 pub(crate) use self::hygiene::{mended_environment, mended_release};
 use self::job::Job;
 pub(crate) use self::labels::Filter;
@@ -52,6 +55,7 @@ use self::queue::Queue;
 use self::reports::{Discards, Tally, Why};
 pub(crate) use self::transport::SdkTransport;
 use self::watch::{Bell, Watch};
+use crate::record::CheckIn;
 use crate::reporter::{self, Reporter};
 use crate::sink::{Admission, Intake, Record, Watcher};
 use crate::stats::{Counters, Reason};
@@ -76,6 +80,7 @@ pub(crate) struct Delivery {
     /// What does not come, before it was known for whom it was.
     discards: Discards,
     bell: Bell,
+    heartbeats: Arc<Heartbeats>,
 }
 
 impl Delivery {
@@ -86,6 +91,7 @@ impl Delivery {
         admission: Arc<Admission>,
         verbose: bool,
         watchers: Vec<Arc<dyn Watcher>>,
+        heartbeats: Arc<Heartbeats>,
     ) -> Arc<Self> {
         Arc::new(Self {
             queue: Queue::new(MAX_QUEUED, MAX_QUEUED_BYTES),
@@ -97,6 +103,7 @@ impl Delivery {
             watchers,
             discards: Discards::default(),
             bell: Bell::default(),
+            heartbeats,
         })
     }
 
@@ -155,8 +162,9 @@ impl Delivery {
         let stuck = || self.destinations.iter().map(|destination| destination.stuck_until(deadline)).sum();
         let hopeless = || Option::<usize>::is_some_and(stuck(), |events| events > 0) || enough();
         let nothing_is_left = self.progress.wait(deadline, hopeless);
+        let no_heartbeat_is_left = self.heartbeats.wait(deadline);
         self.bell.ring();
-        nothing_is_left
+        nothing_is_left && no_heartbeat_is_left
     }
 
     /// Ends delivery. What no server has accepted is on disk, or counted as lost. Returns how many events are on disk.
@@ -164,6 +172,7 @@ impl Delivery {
         let unsaid = self.admission.storm.close();
         self.counters.summaries.add(unsaid);
         self.counters.shutdown.add(unsaid);
+        self.heartbeats.close();
         // In this order: what a server accepts from here on is counted by nobody, and what waits is on its way
         // until it was counted.
         let waiting: Vec<_> = self.destinations.iter().map(|destination| destination.close()).collect();
@@ -264,6 +273,14 @@ fn drop_quietly<T>(items: Vec<T>) {
 impl Intake for Delivery {
     fn put(&self, record: Record) -> bool {
         self.take_in(labels::lane_of_record(&record), Job::Record(record, self.progress.ticket()))
+    }
+
+    fn check_in(&self, check_in: CheckIn) -> bool {
+        self.take_in(Lane::Rest, Job::CheckIn(check_in, self.progress.ticket()))
+    }
+
+    fn heartbeat(&self, url: Box<str>) {
+        self.heartbeats.call(url);
     }
 
     fn wake(&self) {

@@ -64,6 +64,13 @@ impl Poster {
         }
     }
 
+    /// Posts nothing, and says how it was answered.
+    pub(crate) fn beat(&self, url: &str) -> Result<u16, Error> {
+        let mut response = self.agent.post(url).send_empty()?;
+        let _ = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
+        Ok(response.status().as_u16())
+    }
+
     fn post_once(&self, url: &str, auth: &str, gzipped: &[u8]) -> Result<Answer, Error> {
         let request = self
             .agent

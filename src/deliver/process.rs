@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use ::sentry::{Client, Envelope};
 
+use super::check_in;
 use super::destination::{Destination, Parcel};
 use super::gate::{self, Outgoing};
 use super::job::Job;
@@ -69,6 +70,11 @@ impl Delivery {
                     }
                     None => ticket.end(|counters| counters.by_hook.add(1)),
                 }
+            }
+            Job::CheckIn(check_in, ticket) => {
+                let labels = Labels::of_check_in(&check_in.monitor.slug);
+                let payload = check_in::payload(&check_in, builder.client.options());
+                self.hand_over(gate::check_in(&payload, &scrubber()), &labels, ticket);
             }
             Job::Sdk(envelope, first) => {
                 let mut first = Some(first);

@@ -20,8 +20,9 @@ use crate::deliver::backlog::{self, Backlog};
 use crate::deliver::post::Poster;
 use crate::deliver::sentry::Server;
 use crate::deliver::spool::Options;
-use crate::deliver::{Delivery, Destination, SdkTransport, Terms};
+use crate::deliver::{Delivery, Destination, Heartbeats, SdkTransport, Terms};
 use crate::inbox::{About, Inbox};
+use crate::job::attempts;
 use crate::panics;
 use crate::report::decorate;
 use crate::reporter::{self, Reporter, Settings};
@@ -126,6 +127,7 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
         Arc::clone(&admission),
         resolved.debug,
         watchers,
+        Heartbeats::new(resolved.roots.clone(), Arc::clone(&counters)),
     );
     let intake = Arc::clone(&delivery) as Arc<dyn Intake>;
     let sink = Sink::new(intake, Arc::clone(&counters), Arc::clone(&admission));
@@ -137,6 +139,7 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
         ConfigError::new("FAULTWIRE_ENABLED", format!("no thread can be started: {error}"))
     })?;
     panics::install_hook();
+    attempts::forget_all();
 
     // The SDK binds a client to the hub of one thread. The hub that other threads' hubs are made from is
     // the main one; requests get theirs from it.

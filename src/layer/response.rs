@@ -1,11 +1,10 @@
 //! How a request ended, and what is made of it.
 
-use std::any::Any;
 use std::borrow::Cow;
-use std::error::Error;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 #[cfg(any(feature = "axum", feature = "tonic"))]
@@ -18,10 +17,11 @@ use super::grpc::Ended;
 use super::{Choices, RequestInfo, answer};
 use crate::context::{Context, put};
 use crate::panics::{self, Caught};
-use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, PanicInfo, RequestSnapshot};
+use crate::record::{Cause, Details, EventId, Mechanism, Origin, PanicInfo, RequestSnapshot};
+use crate::report::foreign::details_of;
 use crate::report::response::take_travelling;
 use crate::report::submit::{Failure, settle, submit};
-use crate::report::{EVENT_ID_HEADER, Report, auth, chain, database, problem_json};
+use crate::report::{EVENT_ID_HEADER, auth, problem_json};
 use crate::reporter::ErrorName;
 use crate::scrub::scrub_text;
 use crate::sink::Record;
@@ -94,13 +94,6 @@ impl Active {
                 return None;
             }
             // What was reported before is why.
-            Some(details)
-                if details.is_of_a_task_that_panicked()
-                    && self.context.panicked().is_some()
-                    && self.follows() =>
-            {
-                return Some(details.id);
-            }
             None if self.panic.is_none() && self.follows() => return self.context.told(),
             _ => {}
         }
@@ -173,10 +166,15 @@ impl Active {
         asked: StatusCode,
     ) -> bool {
         let Some(reporter) = self.context.reporter() else { return false };
+        if details.recorded.load(Ordering::Relaxed) {
+            // By the job that failed with it, or as the panic of a task: the answer has the id of that event.
+            self.reported = true;
+            return true;
+        }
         if self.reported || self.ignores(asked) {
             return false;
         }
-        let failure = Failure { details, status, request: self.context.request(), has_answer: true };
+        let failure = Failure { details, status, context: &self.context, has_answer: true };
         let mut gave_body = false;
         submit(reporter, failure, |details| {
             gave_body = true;
@@ -246,29 +244,5 @@ fn add_event_id<R>(answer: &mut Response<R>, id: EventId) {
     // There are few: looking at each is cheaper than a hash.
     if !answer.headers().keys().any(|name| *name == EVENT_ID_HEADER) {
         answer.headers_mut().insert(EVENT_ID_HEADER, id.header_value());
-    }
-}
-
-/// What can be said of a service's error, which need not be a `std::error::Error`.
-fn details_of<E: fmt::Display + 'static>(error: &E, names: &[ErrorName]) -> Details {
-    let any: &dyn Any = error;
-    if let Some(details) = any.downcast_ref::<Report>().and_then(|report| report.copy(names)) {
-        return details;
-    }
-    let known: Option<&(dyn Error + 'static)> = match any.downcast_ref::<BoxError>() {
-        Some(boxed) => Some(&**boxed),
-        None => any.downcast_ref::<std::io::Error>().map(|error| error as _),
-    };
-    #[cfg(feature = "axum")]
-    let known = known.or_else(|| any.downcast_ref::<axum::Error>().map(|error| error as _));
-    #[cfg(feature = "tonic")]
-    let known = known.or_else(|| any.downcast_ref::<tonic::Status>().map(|error| error as _));
-    let type_name = std::any::type_name::<E>();
-    match known.or_else(|| database::known(any)) {
-        Some(error) => Details::of_chain(error, Some(type_name), names),
-        None => {
-            let link = Link { type_name: type_name.into(), message: chain::text_of(error) };
-            Details::new(Cause::Chain(vec![link]))
-        }
     }
 }

@@ -171,6 +171,7 @@ pub enum Level {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     Request,
+    Job,
     Task,
     Process,
 }
@@ -179,6 +180,7 @@ impl Origin {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Request => "request",
+            Self::Job => "job",
             Self::Task => "task",
             Self::Process => "process",
         }

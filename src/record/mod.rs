@@ -6,7 +6,10 @@ mod auth;
 mod body;
 mod database;
 mod head;
+mod info;
+mod job;
 mod labels;
+mod monitor;
 mod normalise;
 mod route;
 mod said;
@@ -25,8 +28,12 @@ pub(crate) use self::body::{KeptBody, MAX_BODY_TEXT};
 pub(crate) use self::database::{Database, Pool, Subject, System, kept_statement};
 pub use self::database::{DatabaseClass, DatabaseFailure, Fault};
 pub(crate) use self::head::{Headers, is_shown_header};
+pub use self::info::FailureInfo;
+pub(crate) use self::job::{JobArgs, JobFacts, MAX_ARGS};
 pub use self::labels::{EventId, Kind, Level};
 pub(crate) use self::labels::{Origin, header_value, spread};
+pub(crate) use self::monitor::{CheckIn, CheckInStatus, Monitor, minutes};
+pub use self::monitor::{Schedule, ScheduleError};
 pub(crate) use self::normalise::{normalise, normalise_path};
 pub use self::said::{Breadcrumb, User};
 pub(crate) use self::said::{MAX_SHORT, short_text, to_value, value_weight};
@@ -151,13 +158,13 @@ impl Details {
         self.auth.is_some() && !self.answer.is_server_error() && !self.always && !self.critical
     }
 
-    /// What caused the failure, where nobody said it.
-    pub(crate) fn kind_or_default(&self, in_request: bool) -> Kind {
+    /// What caused the failure, where nobody said it; `surface` is where it surfaced
+    /// ([`Context::surface`](crate::context::Context::surface)).
+    pub(crate) fn kind_or_default(&self, surface: Kind) -> Kind {
         self.kind.unwrap_or(match &self.cause {
             _ if self.subject.is_some() => Kind::Database,
             Cause::Panic(_) => Kind::Panic,
-            _ if in_request => Kind::Route,
-            _ => Kind::Other,
+            _ => surface,
         })
     }
 

@@ -10,7 +10,7 @@ use crate::record::{
     Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot, Subject,
 };
 use crate::report::stack::{self, Symbols};
-use crate::report::{auth, chain, database, decorate, fingerprint};
+use crate::report::{auth, chain, database, decorate, fingerprint, job, submit};
 use crate::reporter::Settings;
 use crate::sink::Record;
 
@@ -105,12 +105,15 @@ fn assemble(
     } = record;
     let mut facts = facts.as_deref().cloned().unwrap_or_default();
     facts.overlay(&mut details);
+    if matches!(details.cause, Cause::Panic(_)) {
+        submit::apply_rules(&mut details, &context, status, settings);
+    }
 
     let request = context.request();
     let transaction = request.map(RequestSnapshot::name);
     let login = details.auth.or_else(|| auth::in_chain(&details.cause));
     let kind = details.kind.or_else(|| login.map(|_| Kind::Auth));
-    let kind = kind.unwrap_or_else(|| details.kind_or_default(request.is_some()));
+    let kind = kind.unwrap_or_else(|| details.kind_or_default(context.surface()));
 
     let mut event = Event {
         event_id: details.id.uuid(),
@@ -167,6 +170,12 @@ fn assemble(
         }
     };
     event.exception.values = values;
+    if let Some(running) = context.job() {
+        job::show(&mut event, running, timestamp);
+        if kind == Kind::Job {
+            default_fingerprint.push(running.name.clone().into_owned());
+        }
+    }
     if let Some(Subject::Database(database)) = &subject {
         database::show::database(&mut event, database);
         if let Some(failure) = &database.failure {

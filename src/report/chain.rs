@@ -106,6 +106,12 @@ fn type_of(error: &(dyn Error + 'static), names: &[ErrorName]) -> &'static str {
     first_of!(tokio_postgres::Error);
     #[cfg(feature = "sea-orm")]
     first_of!(sea_orm::DbErr);
+    #[cfg(feature = "apalis")]
+    first_of!(
+        apalis_core::error::AbortError,
+        apalis_core::error::DeferredError,
+        apalis_core::error::RetryAfterError,
+    );
     #[cfg(feature = "redis")]
     first_of!(redis::RedisError);
     "Error"

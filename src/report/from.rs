@@ -3,7 +3,7 @@
 use std::any::type_name;
 use std::panic::Location;
 
-use super::{Report, auth};
+use super::{Report, as_error, auth};
 use crate::record::{BoxError, Cause, Details};
 
 /// Any error: whatever becomes a [`BoxError`], which is every `std::error::Error` that can cross threads,
@@ -12,6 +12,10 @@ use crate::record::{BoxError, Cause, Details};
 impl<E: Into<BoxError> + 'static> From<E> for Report {
     #[track_caller]
     fn from(error: E) -> Self {
+        let error = match as_error::unwrapped(error) {
+            Ok(report) => return report,
+            Err(error) => error,
+        };
         let backtrace = backtrace_of(&error);
         let login = auth::recognise(&error);
         let cause = Cause::Error { error: boxed(error), type_name: type_name::<E>() };

@@ -4,6 +4,7 @@
 //! becomes the response of the request (the layer sends it if the status is 500 or above), it is sent by
 //! [`Report::send`], it is the `Err` of a service under the layer, or it is dropped, which is counted.
 
+mod as_error;
 pub(crate) mod auth;
 mod body;
 pub(crate) mod build;
@@ -11,31 +12,40 @@ pub(crate) mod chain;
 pub(crate) mod database;
 pub(crate) mod decorate;
 mod fingerprint;
+pub(crate) mod foreign;
 mod from;
 #[cfg(feature = "tonic")]
 mod grpc;
+mod job;
 mod problem;
 pub(crate) mod response;
+mod result_ext;
 pub(crate) mod stack;
 pub(crate) mod submit;
+pub(crate) mod trace;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use http::StatusCode;
 use sentry::Hub;
 use sentry::protocol::Event;
 
+pub use self::as_error::ReportError;
+pub use self::result_ext::ResultExt;
 pub use crate::record::{AuthError, AuthFailure, Breadcrumb};
-pub use crate::record::{DatabaseClass, DatabaseFailure, EventId, Fault, Kind, Level};
+pub use crate::record::{DatabaseClass, DatabaseFailure, EventId, FailureInfo, Fault, Kind, Level};
 pub(crate) use problem::problem_json;
 
 use self::submit::{Failure, settle, submit};
 use crate::context::{Context, current, put};
-use crate::record::{BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, User, short_text, to_value};
+use crate::record::{
+    BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, PanicInfo, User, short_text, to_value,
+};
 use crate::reporter::{self, ErrorName};
 use crate::sink::Record;
 use crate::stacks;
@@ -86,7 +96,7 @@ impl Report {
         let reporter = reporter::global();
         let names = reporter.as_ref().map_or(&[][..], |reporter| &reporter.settings.error_names);
         let mut details = Box::new(Details::of_chain(error, None, names));
-        details.location = Some(std::panic::Location::caller().into());
+        details.location = Some(Location::caller().into());
         Self::with_details(details)
     }
 
@@ -196,23 +206,47 @@ impl Report {
     #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     pub fn send(mut self) -> EventId {
         let id = self.id();
-        if let Some(details) = self.0.take() {
+        if let Some(details) = self.0.take_if(|details| !details.recorded.load(Ordering::Relaxed)) {
             send(details, Mechanism { name: "report", handled: true });
         }
         id
     }
 
-    /// What a report says, for one that can only be looked at. It counts as dealt with.
+    /// The error, where the report was made of one: to decide by it whether to try again, for instance.
+    ///
+    /// # Example
+    /// ```
+    /// # use faultwire::Report;
+    /// fn is_timeout(report: &Report) -> bool {
+    ///     report.error().is_some_and(|error| error.is::<faultwire::job::TimedOut>())
+    /// }
+    /// # assert!(!is_timeout(&Report::new("no stock")));
+    /// ```
+    #[must_use]
+    pub fn error(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.as_ref()?.cause {
+            Cause::Error { error, .. } => Some(&**error),
+            Cause::Chain(_) | Cause::Panic(_) | Cause::Status => None,
+        }
+    }
+
+    /// What a report says, for one that can only be looked at. It counts as dealt with; the copy says whether it
+    /// did before.
     pub(crate) fn copy(&self, names: &[ErrorName]) -> Option<Details> {
         let said = self.0.as_deref()?;
-        said.recorded.store(true, Ordering::Relaxed);
+        let recorded = said.recorded.swap(true, Ordering::Relaxed);
         let links = match &said.cause {
             Cause::Error { error, type_name } => chain::links(&**error, Some(type_name), names),
             Cause::Chain(links) => links.clone(),
             Cause::Panic(_) | Cause::Status => Vec::new(),
         };
+        let cause = match &said.cause {
+            Cause::Panic(panic) => Cause::Panic(panic.clone()),
+            _ => Cause::Chain(links),
+        };
         Some(Details {
             id: said.id,
+            recorded: AtomicBool::new(recorded),
             location: said.location.clone(),
             backtrace: said.backtrace.clone(),
             stack: said.stack.clone(),
@@ -229,7 +263,27 @@ impl Report {
             answer: said.answer,
             auth: said.auth,
             login: said.login.clone(),
-            ..Details::new(Cause::Chain(links))
+            ..Details::new(cause)
+        })
+    }
+
+    /// The same for somebody who keeps the report, and for whom it is dealt with.
+    pub(crate) fn take_copy(&mut self, names: &[ErrorName]) -> Option<Box<Details>> {
+        let mut copy = Box::new(self.copy(names)?);
+        copy.edit = self.0.as_deref_mut().and_then(|said| said.edit.take());
+        Some(copy)
+    }
+
+    pub(crate) fn of_panic(panic: Box<PanicInfo>) -> Self {
+        Self(Some(Box::new(Details::new(Cause::Panic(panic)))))
+    }
+
+    /// Says where it happened, for an error that did not know.
+    pub(crate) fn made_at(self, place: &'static Location<'static>) -> Self {
+        self.say(|details| {
+            details.location = Some(place.into());
+            // It was that of another place.
+            details.likeness = None;
         })
     }
 
@@ -271,7 +325,7 @@ fn send_from(
     if is_failure || details.critical {
         context.tell(details.id, matches!(details.cause, Cause::Panic(_)));
     }
-    let failure = Failure { details, status: None, request: context.request(), has_answer: origin.is_none() };
+    let failure = Failure { details, status: None, context: &context, has_answer: origin.is_none() };
     submit(reporter, failure, |details| Record {
         details,
         timestamp: SystemTime::now(),

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "tonic")]
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -77,7 +78,7 @@ impl Report {
         let Some(details) = self.0.take() else { return response };
         response.headers_mut().insert(EVENT_ID_HEADER, id);
         match park(details) {
-            Ok(replaced) => count_discarded(replaced.is_some()),
+            Ok(replaced) => count_discarded(replaced.is_some_and(is_unrecorded)),
             Err(details) => {
                 response.extensions_mut().insert(Travelling(Arc::new(Mutex::new(Some(details)))));
             }
@@ -162,9 +163,13 @@ impl Drop for Travelling {
         // The last copy of a response that no layer saw.
         if Arc::strong_count(&self.0) == 1 {
             let unseen = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            count_discarded(unseen.is_some());
+            count_discarded(unseen.is_some_and(is_unrecorded));
         }
     }
+}
+
+fn is_unrecorded(details: Box<Details>) -> bool {
+    !details.recorded.load(Ordering::Relaxed)
 }
 
 fn count_discarded(discarded: bool) {

@@ -1,12 +1,14 @@
 //! From a failure to the sink: as a record of its own, or as one more of many.
 
+use std::sync::atomic::Ordering;
+
 use http::StatusCode;
 use tracing::level_filters::LevelFilter;
 
 use crate::context::Context;
-use crate::record::{BoxError, Cause, Details, EventId, Link, RequestSnapshot};
+use crate::record::{BoxError, Cause, Details, EventId, FailureInfo, Kind, Link};
 use crate::report::chain;
-use crate::reporter::{self, ErrorName, Reporter};
+use crate::reporter::{self, ErrorName, Reporter, Settings};
 use crate::sink::Record;
 use crate::storm::{Key, KeyOf, Offer, Verdict};
 
@@ -17,16 +19,21 @@ const MAX_EXAMPLE: usize = 32 * 1024;
 pub(crate) struct Failure<'a> {
     pub(crate) details: Box<Details>,
     pub(crate) status: Option<StatusCode>,
-    pub(crate) request: Option<&'a RequestSnapshot>,
+    pub(crate) context: &'a Context,
     /// Whether somebody was told the id, so that the log has to know it.
     pub(crate) has_answer: bool,
 }
 
 /// Hands in a failure. `record` takes what there is to know beside it, and is called only if it is needed.
 pub(crate) fn submit(reporter: &Reporter, failure: Failure<'_>, record: impl FnOnce(Box<Details>) -> Record) {
-    let Failure { details, status, request, has_answer } = failure;
+    let Failure { mut details, status, context, has_answer } = failure;
+    let request = context.request();
+    // A panic's hook runs no code of the application: our own thread asks for it.
+    if !matches!(details.cause, Cause::Panic(_)) {
+        apply_rules(&mut details, context, status, &reporter.settings);
+    }
     let offer = || Offer {
-        key: key(&details, status, request),
+        key: key(&details, status, context),
         id: details.id,
         urgent: details.critical || matches!(details.cause, Cause::Panic(_)),
         request,
@@ -37,7 +44,7 @@ pub(crate) fn submit(reporter: &Reporter, failure: Failure<'_>, record: impl FnO
         Some((Verdict::Counted { same_as, keep }, key)) => {
             if keep {
                 let example = record(read(details, &reporter.settings.error_names));
-                reporter.sink.keep(key, light(example, request.is_some()));
+                reporter.sink.keep(key, light(example, context.surface()));
             } else {
                 discard(details);
             }
@@ -49,8 +56,31 @@ pub(crate) fn submit(reporter: &Reporter, failure: Failure<'_>, record: impl FnO
     }
 }
 
+/// Makes a failure critical for which one of the application's rules says so.
+pub(crate) fn apply_rules(
+    details: &mut Details,
+    context: &Context,
+    status: Option<StatusCode>,
+    settings: &Settings,
+) {
+    if details.critical || settings.critical.is_empty() {
+        return;
+    }
+    let info = FailureInfo::new(details, context, status);
+    let is_critical = reporter::shielded(|| settings.critical.iter().any(|rule| rule(&info)));
+    if is_critical.is_none() {
+        reporter::shielded(|| {
+            tracing::warn!(target: "faultwire", "a rule for critical failures panicked");
+        });
+    }
+    details.critical = is_critical.unwrap_or(false);
+}
+
 /// A report that is only counted: the request goes on, and what fails later shows it.
 pub(crate) fn settle(context: &Context, details: &Details) {
+    if details.recorded.load(Ordering::Relaxed) {
+        return;
+    }
     if let Some(reporter) = context.reporter() {
         reporter.counters.discarded.add(1);
     }
@@ -63,13 +93,19 @@ pub(crate) fn settle(context: &Context, details: &Details) {
     }
 }
 
-fn key(details: &Details, status: Option<StatusCode>, request: Option<&RequestSnapshot>) -> Key {
+fn key(details: &Details, status: Option<StatusCode>, context: &Context) -> Key {
     if !matches!(details.cause, Cause::Status) {
-        return details.storm_key(details.kind_or_default(request.is_some()));
+        let kind = details.kind_or_default(context.surface());
+        let key = details.storm_key(kind);
+        // As in the fingerprint.
+        return match context.job().filter(|_| kind == Kind::Job && details.fingerprint.is_none()) {
+            Some(job) => key.and(&job.name),
+            None => key,
+        };
     }
     let status = status.map_or(0, |status| status.as_u16());
     let mut key = KeyOf::new().number(u64::from(status));
-    if let Some(request) = request {
+    if let Some(request) = context.request() {
         request.name_in_pieces(|piece| key.piece(piece));
     }
     key.end().finish()
@@ -90,10 +126,10 @@ fn read(mut details: Box<Details>, names: &[ErrorName]) -> Box<Details> {
 }
 
 /// The record, without what would be too much to keep.
-fn light(mut record: Record, in_request: bool) -> Record {
+fn light(mut record: Record, surface: Kind) -> Record {
     if record.weight() > MAX_EXAMPLE {
         let details = &mut record.details;
-        details.kind = Some(details.kind_or_default(in_request));
+        details.kind = Some(details.kind_or_default(surface));
         details.data = Vec::new();
         record.context = Context::default();
         record.facts = None;

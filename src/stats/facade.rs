@@ -19,6 +19,22 @@ pub(crate) fn publish(stats: &Stats) {
         counter!("faultwire_auth_failures_total", "kind" => kind.as_str()).absolute(failures);
     }
     counter!("faultwire_brute_force_signals_total").absolute(stats.auth.signals);
+    let jobs = &stats.jobs;
+    let outcomes = [
+        ("succeeded", jobs.succeeded),
+        ("failed", jobs.failed),
+        ("dead", jobs.dead),
+        ("cancelled", jobs.cancelled),
+        ("overran", jobs.overran),
+    ];
+    for (outcome, runs) in outcomes {
+        counter!("faultwire_job_runs_total", "outcome" => outcome).absolute(runs);
+    }
+    let results =
+        [("sent", jobs.heartbeats), ("failed", jobs.failed_heartbeats), ("dropped", jobs.dropped_heartbeats)];
+    for (result, heartbeats) in results {
+        counter!("faultwire_heartbeats_total", "result" => result).absolute(heartbeats);
+    }
     for destination in &stats.destinations {
         publish_destination(destination);
     }

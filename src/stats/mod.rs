@@ -4,6 +4,7 @@ mod auth;
 mod destination;
 #[cfg(feature = "metrics")]
 pub(crate) mod facade;
+mod jobs;
 mod spool;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,8 @@ pub(crate) use self::auth::AuthCounters;
 pub use self::auth::AuthStats;
 pub use self::destination::DestinationStats;
 pub(crate) use self::destination::{DestinationCounters, Load};
+pub(crate) use self::jobs::JobCounters;
+pub use self::jobs::JobStats;
 pub use self::spool::{Evicted, SpoolStats};
 
 /// What happened to the failures of this process since `init`. What counts events only grows.
@@ -40,7 +43,7 @@ pub use self::spool::{Evicted, SpoolStats};
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Failures that were recorded, and events that came in through the SDK.
+    /// Failures that were recorded, check-ins, and events that came in through the SDK.
     pub captured: u64,
     /// Events that a server accepted.
     pub sent: u64,
@@ -58,6 +61,8 @@ pub struct Stats {
     pub discarded: u64,
     /// Failed logins, by kind; most are nothing else than counted.
     pub auth: AuthStats,
+    /// Runs of background jobs, and their heartbeats.
+    pub jobs: JobStats,
     /// Events that are not coming, by reason.
     pub dropped: Dropped,
     /// When a server last accepted an event.
@@ -148,6 +153,7 @@ pub(crate) struct Counters {
     pub(crate) shutdown: Counter,
     pub(crate) unsupported: Counter,
     pub(crate) auth: AuthCounters,
+    pub(crate) jobs: JobCounters,
     destinations: Vec<Arc<DestinationCounters>>,
     notes: Mutex<Notes>,
 }
@@ -200,6 +206,7 @@ impl Counters {
             retried: self.retried.get(),
             discarded: self.discarded.get(),
             auth: self.auth.read(),
+            jobs: self.jobs.read(),
             dropped: Dropped {
                 queue_full: self.queue_full.get(),
                 shed: self.shed.get(),

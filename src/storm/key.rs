@@ -26,6 +26,13 @@ static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Key(pub(super) u64);
 
+impl Key {
+    /// The key of those among them that have this in common, too.
+    pub(crate) fn and(self, text: &str) -> Self {
+        KeyOf::new().number(self.0).text(text).finish()
+    }
+}
+
 /// A key in the making.
 pub(crate) struct KeyOf(FoldHasher<'static>);
 

@@ -4,6 +4,7 @@
 //! went over the wire. `tests/run.sh` starts the server.
 
 mod database;
+mod jobs;
 mod sdk;
 mod server;
 mod tap;

@@ -51,10 +51,11 @@ fn add(value: &Value, path: &str, fields: &mut Fields) {
 fn example(path: &str, text: String) -> String {
     let last = path.rsplit('.').next().unwrap_or_default();
     let fixed = match last {
-        "event_id" | "ids[]" => "0af7651916cd43dd8448eb211c80319c",
+        "event_id" | "ids[]" | "check_in_id" => "0af7651916cd43dd8448eb211c80319c",
         "span_id" => "b7ad6b7169203331",
-        "timestamp" | "first" | "last" | "sent_at" => "2026-11-22T10:20:30.123Z",
+        "timestamp" | "first" | "last" | "sent_at" | "began" => "2026-11-22T10:20:30.123Z",
         "lineno" | "colno" => "17",
+        "ran_seconds" | "duration" => "0.25",
         "abs_path" => "/home/[Filtered]/shop/src/orders.rs",
         "filename" => "src/orders.rs",
         "package" => "shop",

@@ -129,6 +129,11 @@ pub(super) fn written() -> String {
              request:",
             Scene::Sdk,
         ),
+        (
+            "A background job",
+            "A job fails with that error for the last time. It was given an order, a key and a card. These fields differ:",
+            Scene::Job,
+        ),
     ];
     for (title, text, scene) in scenes {
         let left = left(scene, |config| config, false);
@@ -139,6 +144,10 @@ pub(super) fn written() -> String {
         };
         _ = write!(page, "\n## {title}\n\n{text}\n\n");
         difference(&mut page, &event_fields(event), &fields::of(&default.events[0]));
+        if matches!(scene, Scene::Job) {
+            page.push_str("\nIt is monitored, so a check-in says how it ended (one without a duration said that it began):\n\n");
+            table(&mut page, &fields::of(&last_check_in(&left)));
+        }
     }
 
     page.push_str("\n## Each switch\n\nThe same failing request, and what another setting changes.\n");
@@ -152,6 +161,15 @@ pub(super) fn written() -> String {
     around(&mut page, &default);
     page.push_str(include_str!("end.md"));
     page
+}
+
+fn last_check_in(left: &Left) -> Value {
+    let mut payloads = left.requests.iter().filter_map(|request| {
+        let text = request.text();
+        let (item, payload) = text.split_once('\n')?.1.split_once('\n')?;
+        item.contains("check_in").then(|| serde_json::from_str(payload).unwrap())
+    });
+    payloads.next_back().expect("a check-in")
 }
 
 fn event_fields(event: Option<&Value>) -> Fields {

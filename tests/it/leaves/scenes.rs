@@ -1,9 +1,12 @@
 //! What happens in an application, and what a server receives of it.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::post as on_post;
 use faultwire::config::Destination;
+use faultwire::job::Schedule;
 use faultwire::report::Breadcrumb;
 use faultwire::sentry::{self, Level};
 use faultwire::{Config, Report, ReportLayer, User};
@@ -52,6 +55,8 @@ pub(super) enum Scene {
     Sdk,
     /// A request whose body is plain text.
     PlainText,
+    /// A job that is monitored dies.
+    Job,
 }
 
 /// Everything that arrived.
@@ -82,6 +87,9 @@ impl Left {
 }
 
 async fn play(scene: Scene) {
+    if matches!(scene, Scene::Job) {
+        return run_job().await;
+    }
     let times = if matches!(scene, Scene::Storm) { 40 } else { 1 };
     for _ in 0..times {
         let app: Router = Router::new()
@@ -95,6 +103,15 @@ async fn play(scene: Scene) {
         let response = app.oneshot(request.body(Body::from(BODY)).unwrap()).await.unwrap();
         assert_eq!(response.status(), 500);
     }
+}
+
+async fn run_job() {
+    let charge = json!({"order": 7, "apiKey": "krellaz", "card": "4111 1111 1111 1111"});
+    let trace = HEAD.into_iter().filter(|(name, _)| *name == "traceparent");
+    let job = faultwire::job("charge").id("7-1").queue("payments").attempt(2).of(2);
+    let job = job.args(&charge).latency(Duration::from_secs(3)).trace(trace);
+    let job = job.monitor("charge", Schedule::every(Duration::from_secs(3600)));
+    drop(job.run(pay(Scene::Failure)).await);
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -92,12 +92,63 @@ const ITEM: &[Rule] = &[
     },
 ];
 
-const CHECK_IN: &[Rule] = &[Rule {
-    at: "monitor_slug",
-    holds: |slug| slug.as_str().is_some_and(|slug| (1..=50).contains(&slug.chars().count())),
-    must: "be a slug of at most 50 characters",
-    otherwise: "Sentry's Relay refuses the check-in",
-}];
+const CHECK_IN: &[Rule] = &[
+    Rule {
+        at: "monitor_slug",
+        holds: |slug| {
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
+            slug.as_str().is_some_and(|slug| (1..=50).contains(&slug.len()) && slug.chars().all(plain))
+        },
+        must: "be a slug of at most 50 characters",
+        otherwise: "Sentry's Relay refuses the check-in",
+    },
+    Rule {
+        at: "",
+        holds: |check_in| check_in["check_in_id"].as_str().is_some_and(|id| is_hex(id, 32)),
+        must: "have a `check_in_id`, a UUID",
+        otherwise: "Sentry's Relay refuses it",
+    },
+    Rule {
+        at: "",
+        holds: |check_in| {
+            let status = check_in["status"].as_str();
+            ["in_progress", "ok", "error", "missed", "timeout"].map(Some).contains(&status)
+        },
+        must: "have a known `status`",
+        otherwise: "Sentry takes it for unknown",
+    },
+    Rule {
+        at: "duration",
+        holds: |duration| duration.as_f64().is_some_and(|seconds| seconds >= 0.0),
+        must: "be seconds",
+        otherwise: "Sentry refuses the check-in",
+    },
+    Rule {
+        at: "monitor_config",
+        holds: |config| {
+            let schedule = &config["schedule"];
+            let units = ["year", "month", "week", "day", "hour", "minute"].map(Some);
+            match schedule["type"].as_str() {
+                Some("crontab") => has_text(schedule, "value"),
+                Some("interval") => {
+                    schedule["value"].as_u64() > Some(0) && units.contains(&schedule["unit"].as_str())
+                }
+                _ => false,
+            }
+        },
+        must: "have a `schedule` by crontab or interval",
+        otherwise: "Sentry's Relay refuses the check-in",
+    },
+    Rule {
+        at: "monitor_config",
+        holds: |config| {
+            let whole = ["checkin_margin", "max_runtime", "failure_issue_threshold", "recovery_threshold"];
+            whole.iter().all(|name| config[*name].is_null() || config[*name].as_u64() > Some(0))
+        },
+        must: "count in whole minutes and runs",
+        otherwise: "Sentry ignores the monitor",
+    },
+];
 
 /// What GlitchTip reads, if only to throw it away.
 const KNOWN_ITEMS: &[&str] = &[

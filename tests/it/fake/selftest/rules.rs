@@ -239,8 +239,24 @@ fn other_items_have_their_own_rules() {
         &framed(&good_header(), "transaction", &transaction.to_string()),
         "the transaction must have a `contexts.trace`",
     );
-    let slug = json!({ "monitor_slug": "s".repeat(51) }).to_string();
-    assert_only(&framed(&good_header(), "check_in", &slug), "`monitor_slug` must be a slug");
+    let schedule = json!({ "schedule": { "type": "interval", "value": 5, "unit": "minute" } });
+    let good = json!({
+        "monitor_slug": "nightly", "check_in_id": "0af7651916cd43dd8448eb211c80319c", "status": "ok",
+        "duration": 0.5, "monitor_config": schedule,
+    });
+    for (pointer, bad, expected) in [
+        ("/monitor_slug", json!("s".repeat(51)), "`monitor_slug` must be a slug"),
+        ("/monitor_slug", json!("Nightly run"), "`monitor_slug` must be a slug"),
+        ("/check_in_id", json!("7"), "must have a `check_in_id`"),
+        ("/status", json!("fine"), "must have a known `status`"),
+        ("/duration", json!("5 s"), "must be seconds"),
+        ("/monitor_config/schedule/unit", json!("second"), "must have a `schedule`"),
+        ("/monitor_config/schedule", json!({ "type": "crontab" }), "must have a `schedule`"),
+        ("/monitor_config/max_runtime", json!(0.5), "must count in whole minutes"),
+    ] {
+        let check_in = changed(good.clone(), pointer, bad).to_string();
+        assert_only(&framed(&good_header(), "check_in", &check_in), expected);
+    }
     let report = json!({ "reason": "x".repeat(5000) }).to_string();
     assert_only(
         &framed(&good_header(), "client_report", &report),
@@ -272,6 +288,11 @@ fn every_row_has_an_example() {
         "name a known `type`",
         "be a number of bytes",
         "be a slug of at most 50 characters",
+        "have a `check_in_id`, a UUID",
+        "have a known `status`",
+        "be seconds",
+        "have a `schedule` by crontab or interval",
+        "count in whole minutes and runs",
         "have a `contexts.trace` with a trace_id",
         "have an exception or a logentry",
     ];

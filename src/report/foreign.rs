@@ -1,0 +1,35 @@
+//! What can be said of an error that somebody else keeps, and which need not be a `std::error::Error`.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+
+use super::{Report, as_error, chain, database};
+use crate::record::{BoxError, Cause, Details, Link};
+use crate::reporter::ErrorName;
+
+/// Reads the `Err` of a service.
+pub(crate) fn details_of<E: fmt::Display + 'static>(error: &E, names: &[ErrorName]) -> Details {
+    let any: &dyn Any = error;
+    let boxed = any.downcast_ref::<BoxError>();
+    let report = any.downcast_ref::<Report>().or_else(|| as_error::in_box(boxed?));
+    if let Some(details) = report.and_then(|report| report.copy(names)) {
+        return details;
+    }
+    let known: Option<&(dyn Error + 'static)> = match boxed {
+        Some(boxed) => Some(&**boxed),
+        None => any.downcast_ref::<std::io::Error>().map(|error| error as _),
+    };
+    #[cfg(feature = "axum")]
+    let known = known.or_else(|| any.downcast_ref::<axum::Error>().map(|error| error as _));
+    #[cfg(feature = "tonic")]
+    let known = known.or_else(|| any.downcast_ref::<tonic::Status>().map(|error| error as _));
+    let type_name = std::any::type_name::<E>();
+    match known.or_else(|| database::known(any)) {
+        Some(error) => Details::of_chain(error, Some(type_name), names),
+        None => {
+            let link = Link { type_name: type_name.into(), message: chain::text_of(error) };
+            Details::new(Cause::Chain(vec![link]))
+        }
+    }
+}
