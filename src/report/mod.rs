@@ -225,8 +225,6 @@ impl Report {
             left_out: said.left_out,
             fingerprint: said.fingerprint.clone(),
             answer: said.answer,
-            auth: said.auth,
-            login: said.login.clone(),
             ..Details::new(Cause::Chain(links))
         })
     }

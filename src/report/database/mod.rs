@@ -32,7 +32,7 @@ use http::StatusCode;
 
 use super::{Report, chain};
 use crate::record::{
-    BoxError, Cause, Database, DatabaseClass, DatabaseFailure, Details, Pool, Subject, kept_statement,
+    BoxError, Cause, Database, DatabaseClass, DatabaseFailure, Details, Pool, kept_statement,
 };
 use crate::reporter::{self, ErrorName};
 
@@ -158,11 +158,7 @@ impl Report {
     }
 
     fn about_database(self, say: impl FnOnce(&mut Database)) -> Self {
-        self.say(|details| {
-            let Subject::Database(database) =
-                details.subject.get_or_insert_with(|| Subject::Database(Box::default()));
-            say(database);
-        })
+        self.say(|details| say(details.database_mut()))
     }
 }
 
@@ -198,8 +194,7 @@ impl Details {
 
     #[cold]
     fn found(&mut self, failure: DatabaseFailure) {
-        let database = Database { failure: Some(failure), ..Database::default() };
-        self.subject = Some(Subject::Database(Box::new(database)));
+        self.database_mut().failure = Some(failure);
         self.answer_as_failed();
     }
 
