@@ -18,6 +18,7 @@ mod deliver;
 mod inbox;
 pub mod layer;
 mod panics;
+pub mod upstream;
 // How it is set up.
 pub mod config;
 mod init;
@@ -36,3 +37,4 @@ pub use record::{BoxError, EventId, Kind, User};
 pub use report::Report;
 pub use scrub::{Scrubber, Sensitive, redacted, scrubber};
 pub use stats::{AuthStats, DestinationStats, Dropped, Evicted, SpoolStats, Stats};
+pub use upstream::UpstreamLayer;

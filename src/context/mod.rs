@@ -6,6 +6,7 @@
 //! takes a snapshot by cloning one `Arc`.
 
 mod body;
+mod calls;
 mod pool;
 mod task;
 
@@ -22,8 +23,8 @@ use serde_json::Value;
 
 pub use self::task::{InContext, WithContext};
 use crate::record::{
-    Breadcrumb, Details, Headers, KeptBody, MAX_SHORT, Origin, RequestLine, RequestSnapshot, User,
-    short_text, to_value, value_weight,
+    Breadcrumb, Crumb, Details, FailedCall, Headers, KeptBody, MAX_SHORT, Origin, RequestLine,
+    RequestSnapshot, User, short_text, to_value, value_weight,
 };
 use crate::reporter::Reporter;
 
@@ -68,6 +69,7 @@ struct Inner {
     request: RequestSnapshot,
     has_request: bool,
     trace: OnceLock<Trace>,
+    has_failed_calls: AtomicBool,
     shared: Mutex<Shared>,
 }
 
@@ -76,6 +78,9 @@ struct Shared {
     facts: Option<Arc<Facts>>,
     parked: Option<Box<Details>>,
     body: Option<KeptBody>,
+    failed_calls: Vec<FailedCall>,
+    /// Set where somebody holds the context beyond the end of its request.
+    ended: bool,
 }
 
 /// What the application said.
@@ -84,7 +89,7 @@ pub(crate) struct Facts {
     pub(crate) user: Option<User>,
     pub(crate) tags: Vec<(Cow<'static, str>, String)>,
     pub(crate) data: Vec<(Cow<'static, str>, Value)>,
-    pub(crate) breadcrumbs: VecDeque<Breadcrumb>,
+    pub(crate) breadcrumbs: VecDeque<Crumb>,
     breadcrumb_bytes: usize,
     /// Tags and values that there was no room for; the event says how many.
     pub(crate) left_out: usize,
@@ -162,7 +167,7 @@ impl Context {
     /// 64 KiB, are kept.
     pub fn breadcrumb(&self, breadcrumb: impl Into<Breadcrumb>) -> &Self {
         let breadcrumb = breadcrumb.into();
-        self.change(|facts| facts.push(breadcrumb))
+        self.change(|facts| facts.push(Crumb::Said(breadcrumb)))
     }
 
     fn change(&self, change: impl FnOnce(&mut Facts)) -> &Self {
@@ -230,6 +235,7 @@ impl Inner {
             request: RequestSnapshot { line: RequestLine::default(), headers: Headers::new() },
             has_request: false,
             trace: OnceLock::new(),
+            has_failed_calls: AtomicBool::new(false),
             shared: Mutex::default(),
         }
     }
@@ -251,8 +257,11 @@ impl Inner {
     /// Counts a report that became a response which nobody saw: the request was cancelled.
     fn settle(&mut self) {
         let unseen = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner).parked.take();
-        if let (Some(_), Some(reporter)) = (unseen, &self.reporter) {
-            reporter.counters.discarded.add(1);
+        let calls = self.forget_calls();
+        if let Some(reporter) = &self.reporter
+            && (unseen.is_some() || calls > 0)
+        {
+            reporter.counters.discarded.add(calls.saturating_add(usize::from(unseen.is_some())) as u64);
         }
     }
 
@@ -277,7 +286,7 @@ impl Facts {
         self.left_out = self.left_out.saturating_add(usize::from(!kept));
     }
 
-    fn push(&mut self, breadcrumb: Breadcrumb) {
+    fn push(&mut self, breadcrumb: Crumb) {
         self.breadcrumb_bytes = self.breadcrumb_bytes.saturating_add(breadcrumb.weight());
         self.breadcrumbs.push_back(breadcrumb);
         while self.breadcrumbs.len() > MAX_BREADCRUMBS || self.breadcrumb_bytes > MAX_BREADCRUMB_BYTES {

@@ -1,7 +1,5 @@
 //! How a request ended, and what is made of it.
 
-use std::any::Any;
-use std::error::Error;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -14,10 +12,10 @@ use sentry::Hub;
 use super::{Choices, RequestInfo, answer};
 use crate::context::Context;
 use crate::panics::{self, Caught};
-use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, PanicInfo, RequestSnapshot};
+use crate::record::{Cause, Details, EventId, FailedCall, Mechanism, Origin, PanicInfo, RequestSnapshot};
 use crate::report::response::take_travelling;
-use crate::report::submit::{Failure, settle, submit};
-use crate::report::{EVENT_ID_HEADER, Report, auth, chain, database, problem_json};
+use crate::report::submit::{Failure, settle, submit, submit_call};
+use crate::report::{EVENT_ID_HEADER, auth, problem_json};
 use crate::reporter::ErrorName;
 use crate::scrub::scrub_text;
 use crate::sink::Record;
@@ -36,7 +34,12 @@ pub(super) struct Active {
 }
 
 impl Drop for Active {
+    #[inline]
     fn drop(&mut self) {
+        let calls = self.context.end_calls();
+        if !calls.is_empty() {
+            self.tell(calls);
+        }
         std::mem::take(&mut self.context).recycle(self.gave_body);
     }
 }
@@ -49,7 +52,19 @@ impl Active {
         if parked.is_some() || answer.status().is_server_error() {
             self.failure_answered(parked, answer);
         }
+        if self.context.has_failed_calls() {
+            // The body may take hours.
+            self.tell(self.context.take_failed_calls());
+        }
         self
+    }
+
+    /// Tells of failed calls that the request did not fail by.
+    #[cold]
+    fn tell(&self, calls: Vec<FailedCall>) {
+        for call in calls {
+            submit_call(&self.context, call, || Some(self.hub.clone()));
+        }
     }
 
     #[cold]
@@ -76,7 +91,7 @@ impl Active {
     pub(super) fn failed<E: fmt::Display + 'static>(mut self, error: &E) {
         let details = match self.context.unpark() {
             Some(parked) => parked,
-            None => Box::new(details_of(error, self.error_names())),
+            None => Box::new(self.details_of(error)),
         };
         if let Some(reporter) = self.context.reporter() {
             auth::note(reporter, self.context.request(), &details);
@@ -85,6 +100,16 @@ impl Active {
             return settle(&self.context, &details);
         }
         self.record(details, Mechanism { name: "service", handled: false }, None);
+    }
+
+    /// A service's own status is its answer, and no call of another.
+    fn details_of<E: fmt::Display + 'static>(&self, error: &E) -> Details {
+        let details = Details::of_service(error, self.error_names());
+        #[cfg(feature = "tonic")]
+        if (error as &dyn std::any::Any).is::<tonic::Status>() {
+            return Details { subject: None, ..details };
+        }
+        details
     }
 
     pub(super) fn error_names(&self) -> &[ErrorName] {
@@ -107,7 +132,7 @@ impl Active {
     /// Records a failure, unless it is to be ignored.
     pub(super) fn record(
         &mut self,
-        details: Box<Details>,
+        mut details: Box<Details>,
         mechanism: Mechanism,
         status: Option<StatusCode>,
     ) -> bool {
@@ -115,6 +140,7 @@ impl Active {
         if self.reported || self.ignores(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)) {
             return false;
         }
+        self.context.absorb_calls(&mut details);
         let failure = Failure { details, status, request: self.context.request(), has_answer: true };
         let mut gave_body = false;
         submit(reporter, failure, |details| {
@@ -185,29 +211,5 @@ fn add_event_id<R>(answer: &mut Response<R>, id: EventId) {
     // There are few: looking at each is cheaper than a hash.
     if !answer.headers().keys().any(|name| *name == EVENT_ID_HEADER) {
         answer.headers_mut().insert(EVENT_ID_HEADER, id.header_value());
-    }
-}
-
-/// What can be said of a service's error, which need not be a `std::error::Error`.
-fn details_of<E: fmt::Display + 'static>(error: &E, names: &[ErrorName]) -> Details {
-    let any: &dyn Any = error;
-    if let Some(details) = any.downcast_ref::<Report>().and_then(|report| report.copy(names)) {
-        return details;
-    }
-    let known: Option<&(dyn Error + 'static)> = match any.downcast_ref::<BoxError>() {
-        Some(boxed) => Some(&**boxed),
-        None => any.downcast_ref::<std::io::Error>().map(|error| error as _),
-    };
-    #[cfg(feature = "axum")]
-    let known = known.or_else(|| any.downcast_ref::<axum::Error>().map(|error| error as _));
-    #[cfg(feature = "tonic")]
-    let known = known.or_else(|| any.downcast_ref::<tonic::Status>().map(|error| error as _));
-    let type_name = std::any::type_name::<E>();
-    match known.or_else(|| database::known(any)) {
-        Some(error) => Details::of_chain(error, Some(type_name), names),
-        None => {
-            let link = Link { type_name: type_name.into(), message: chain::text_of(error) };
-            Details::new(Cause::Chain(vec![link]))
-        }
     }
 }

@@ -305,7 +305,7 @@ impl fmt::Display for DatabaseClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Whoever runs the database. Such failures are one issue, whatever the route.
+    /// Whoever runs the database, or the service that was called. Such failures are one issue, whatever the route.
     Infrastructure,
     /// Whoever wrote the code.
     Code,

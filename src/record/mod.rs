@@ -4,6 +4,7 @@
 
 mod auth;
 mod body;
+mod call;
 mod database;
 mod head;
 mod labels;
@@ -11,6 +12,7 @@ mod normalise;
 mod route;
 mod said;
 mod subject;
+mod third_party;
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -23,6 +25,7 @@ use serde_json::Value;
 
 pub use self::auth::{AuthError, AuthFailure};
 pub(crate) use self::body::{KeptBody, MAX_BODY_TEXT};
+pub(crate) use self::call::{Call, CalledUrl, Crumb, FailedCall, Outcome};
 pub(crate) use self::database::{Database, Pool, System, kept_statement};
 pub use self::database::{DatabaseClass, DatabaseFailure, Fault};
 pub(crate) use self::head::{Headers, is_shown_header};
@@ -32,6 +35,8 @@ pub(crate) use self::normalise::{normalise, normalise_path};
 pub use self::said::{Breadcrumb, User};
 pub(crate) use self::said::{MAX_SHORT, short_text, to_value, value_weight};
 pub(crate) use self::subject::Subject;
+pub(crate) use self::third_party::{ResponseBody, Target};
+pub use self::third_party::{ThirdPartyClass, ThirdPartyFailure, ThirdPartyPhase};
 
 use crate::auth::Network;
 use crate::stacks::Stack;

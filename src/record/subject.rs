@@ -1,6 +1,8 @@
 //! What a report is about, where it is more than an error: what was recognised in its chain, and what was said of that.
 
-use super::{AuthFailure, Database, DatabaseFailure, Details, Fault, Kind};
+use super::{
+    AuthFailure, Database, DatabaseFailure, Details, Fault, Kind, ThirdPartyClass, ThirdPartyFailure,
+};
 use crate::auth::Pseudonym;
 
 /// The one place for it. Boxed as a whole, so that a report that is about nothing stays small: its place in the
@@ -17,6 +19,7 @@ pub(crate) struct Subject {
 #[derive(Clone, Debug)]
 pub(crate) enum Dependency {
     Database(Database),
+    ThirdParty(ThirdPartyFailure),
 }
 
 /// What is known by the subject.
@@ -25,12 +28,26 @@ impl Details {
         self.subject.get_or_insert_default()
     }
 
-    /// The database that it is about from now on.
-    pub(crate) fn database_mut(&mut self) -> &mut Database {
+    /// Says something of a database, which is what it depends on from now on.
+    pub(crate) fn about_database(&mut self, say: impl FnOnce(&mut Database)) {
         let dependency = &mut self.subject_mut().dependency;
-        let Dependency::Database(database) =
-            dependency.get_or_insert_with(|| Dependency::Database(Database::default()));
-        database
+        let mut database = match dependency.take() {
+            Some(Dependency::Database(database)) => database,
+            _ => Database::default(),
+        };
+        say(&mut database);
+        *dependency = Some(Dependency::Database(database));
+    }
+
+    /// The same for a call of another service.
+    pub(crate) fn about_third_party(&mut self, say: impl FnOnce(&mut ThirdPartyFailure)) {
+        let dependency = &mut self.subject_mut().dependency;
+        let mut failure = match dependency.take() {
+            Some(Dependency::ThirdParty(failure)) => failure,
+            _ => ThirdPartyFailure::default(),
+        };
+        say(&mut failure);
+        *dependency = Some(Dependency::ThirdParty(failure));
     }
 
     /// Why somebody was not let in.
@@ -44,8 +61,18 @@ impl Details {
     }
 
     pub(crate) fn database(&self) -> Option<&Database> {
-        let Dependency::Database(database) = self.subject.as_ref()?.dependency.as_ref()?;
-        Some(database)
+        match self.subject.as_ref()?.dependency.as_ref()? {
+            Dependency::Database(database) => Some(database),
+            Dependency::ThirdParty(_) => None,
+        }
+    }
+
+    /// What is known of a failed call of another service.
+    pub(crate) fn third_party(&self) -> Option<&ThirdPartyFailure> {
+        match self.subject.as_ref()?.dependency.as_ref()? {
+            Dependency::ThirdParty(failure) => Some(failure),
+            Dependency::Database(_) => None,
+        }
     }
 
     /// What the driver of a database said, if one did.
@@ -59,19 +86,23 @@ impl Details {
         match (subject.auth, &subject.dependency) {
             (Some(_), _) => Some(Kind::Auth),
             (None, Some(Dependency::Database(_))) => Some(Kind::Database),
+            (None, Some(Dependency::ThirdParty(_))) => Some(Kind::ThirdParty),
             (None, None) => None,
         }
     }
 
-    /// Hands out the parts of the fingerprint of an outage, which is one issue and one storm whatever the route, the
-    /// type and the message. False if it is none.
-    pub(crate) fn outage(&self, mut part: impl FnMut(&str)) -> bool {
+    /// Hands out the parts of the fingerprint of what is one issue and one storm whatever the route, the type and the
+    /// message: the outage of a dependency, the failures of one kind that a service has. False if it is none.
+    pub(crate) fn issue(&self, mut part: impl FnMut(&str)) -> bool {
         if let Some(failure) = self.auth() {
             if failure.is_outage() {
                 part(Kind::Auth.as_str());
                 part(failure.as_str());
             }
             return failure.is_outage();
+        }
+        if let Some(failure) = self.third_party() {
+            return third_party_issue(failure, part);
         }
         let failure = self.failure().filter(|failure| failure.fault() == Fault::Infrastructure);
         if let Some(failure) = failure {
@@ -81,4 +112,18 @@ impl Details {
         }
         failure.is_some()
     }
+}
+
+fn third_party_issue(failure: &ThirdPartyFailure, mut part: impl FnMut(&str)) -> bool {
+    if failure.class == ThirdPartyClass::Other {
+        return false;
+    }
+    part(Kind::ThirdParty.as_str());
+    part(&failure.name());
+    part(failure.class.as_str());
+    // A 404 is another mistake than a 422.
+    if let (Fault::Code, Some(code)) = (failure.fault(), failure.code()) {
+        part(code);
+    }
+    true
 }

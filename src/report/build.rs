@@ -8,8 +8,8 @@ use sentry::{Client, ClientOptions, Hub};
 use crate::context::Facts;
 use crate::record::{Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot};
 use crate::report::stack::{self, Symbols};
-use crate::report::{auth, chain, database, decorate, fingerprint};
-use crate::reporter::Settings;
+use crate::report::{auth, chain, database, decorate, fingerprint, third_party};
+use crate::reporter::{Bodies, Settings};
 use crate::sink::Record;
 
 /// The name and version under which our events and envelopes go out.
@@ -168,6 +168,9 @@ fn assemble(
     event.exception.values = values;
     if let Some(database) = details.database() {
         database::show::database(&mut event, database);
+    }
+    if let Some(failure) = details.third_party() {
+        third_party::show::third_party(&mut event, failure, settings.bodies != Bodies::Off);
     }
     default_fingerprint = fingerprint::of_subject(&details, default_fingerprint);
     if let Some(outermost) = event.exception.values.last_mut() {

@@ -10,8 +10,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::context::{Context, Facts, Trace, current};
-use crate::record::{EventId, KeptBody, Level, RequestSnapshot, Route};
+use crate::record::{Crumb, EventId, KeptBody, Level, RequestSnapshot, Route};
 use crate::report::body;
+use crate::report::third_party::crumb;
 use crate::scrub::MASK;
 #[cfg(feature = "axum")]
 use crate::scrub::is_secret;
@@ -66,16 +67,23 @@ pub(crate) fn facts(event: &mut Event<'static>, facts: &Facts) {
         event.tags.insert("faultwire.no_room".to_owned(), facts.left_out.to_string());
     }
     if !facts.breadcrumbs.is_empty() {
-        event.breadcrumbs.values.extend(facts.breadcrumbs.iter().map(|crumb| Breadcrumb {
+        event.breadcrumbs.values.extend(facts.breadcrumbs.iter().map(breadcrumb));
+        // The SDK's and ours, in the order in which they happened.
+        event.breadcrumbs.values.sort_by_key(|crumb| crumb.timestamp);
+    }
+}
+
+fn breadcrumb(crumb: &Crumb) -> Breadcrumb {
+    match crumb {
+        Crumb::Said(crumb) => Breadcrumb {
             timestamp: crumb.timestamp,
             level: level(crumb.level),
             category: crumb.category.as_deref().map(str::to_owned),
             message: Some(crumb.message.clone()),
             data: crumb.data.clone(),
             ..Breadcrumb::default()
-        }));
-        // The SDK's and ours, in the order in which they happened.
-        event.breadcrumbs.values.sort_by_key(|crumb| crumb.timestamp);
+        },
+        Crumb::Called(call) => crumb::breadcrumb(call),
     }
 }
 
@@ -102,14 +110,18 @@ pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot, bo
 
 /// Gives the event the trace of its context.
 pub(crate) fn trace(event: &mut Event<'static>, context: &Context) {
-    let start = |request: Option<&RequestSnapshot>| {
-        let header = |name| request?.headers.value(name).as_deref().and_then(incoming);
-        header("sentry-trace").or_else(|| header("traceparent")).unwrap_or_default()
-    };
-    if let Some(Trace { trace_id, span_id, parent }) = context.trace(start) {
+    if let Some(Trace { trace_id, span_id, parent }) = trace_of(context) {
         let trace = TraceContext { trace_id, span_id, parent_span_id: parent, ..TraceContext::default() };
         event.contexts.insert("trace".to_owned(), trace.into());
     }
+}
+
+/// The trace of a context: that of its request, else one of its own.
+pub(crate) fn trace_of(context: &Context) -> Option<Trace> {
+    context.trace(|request| {
+        let header = |name| request?.headers.value(name).as_deref().and_then(incoming);
+        header("sentry-trace").or_else(|| header("traceparent")).unwrap_or_default()
+    })
 }
 
 /// Makes the event stand for the failures that were counted with it.

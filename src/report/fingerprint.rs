@@ -22,12 +22,15 @@ pub(crate) fn of_error(kind: Kind, type_name: &str, message: &str, place: Option
     parts
 }
 
-/// The fingerprint of a failure whose error has the fingerprint `of_error`. An outage has the same whatever the route,
-/// the type and the message; another failure of a database has that of the error, and what the database refused.
+/// The fingerprint of a failure whose error has the fingerprint `of_error`. What is one issue whatever its message has
+/// one of its own; another failure of a database has that of the error, and what the database refused.
 pub(crate) fn of_subject(details: &Details, mut of_error: Vec<String>) -> Vec<String> {
-    let mut outage = Vec::new();
-    if details.outage(|part| outage.push(part.to_owned())) {
-        return outage;
+    let mut parts = Vec::new();
+    if details.issue(|part| parts.push(part.to_owned())) {
+        return parts;
+    }
+    if let Some(service) = details.third_party().and_then(|failure| failure.service()) {
+        of_error.push(service.to_owned());
     }
     if let Some(failure) = details.failure() {
         of_error.push(failure.class.as_str().to_owned());

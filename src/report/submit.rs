@@ -1,10 +1,16 @@
 //! From a failure to the sink: as a record of its own, or as one more of many.
 
+use std::sync::Arc;
+
 use http::StatusCode;
+use sentry::Hub;
 use tracing::level_filters::LevelFilter;
 
 use crate::context::Context;
-use crate::record::{BoxError, Cause, Details, EventId, Link, RequestSnapshot};
+use crate::record::{
+    BoxError, Cause, Details, EventId, FailedCall, Link, Mechanism, Origin, RequestSnapshot, ThirdPartyClass,
+    ThirdPartyPhase,
+};
 use crate::report::chain;
 use crate::reporter::{self, ErrorName, Reporter};
 use crate::sink::Record;
@@ -49,13 +55,38 @@ pub(crate) fn submit(reporter: &Reporter, failure: Failure<'_>, record: impl FnO
     }
 }
 
+/// Hands in a failed call of another service, which the caller may have got over.
+pub(crate) fn submit_call(context: &Context, call: FailedCall, hub: impl FnOnce() -> Option<Arc<Hub>>) {
+    let Some(reporter) = context.reporter() else { return };
+    let FailedCall { mut details, timestamp } = call;
+    details.about_third_party(|failure| {
+        // Whatever its error says, it was no response.
+        if failure.class == ThirdPartyClass::Other {
+            (failure.phase, failure.class) = (ThirdPartyPhase::Request, ThirdPartyClass::Connection);
+        }
+    });
+    let failure = Failure { details, status: None, request: context.request(), has_answer: false };
+    submit(reporter, failure, |details| Record {
+        details,
+        timestamp,
+        mechanism: Mechanism { name: "upstream", handled: true },
+        origin: context.origin().unwrap_or(Origin::Process),
+        status: None,
+        facts: context.facts(),
+        body: context.body(),
+        context: context.clone(),
+        hub: hub(),
+        stands_for: None,
+    });
+}
+
 /// A report that is only counted: the request goes on, and what fails later shows it.
 pub(crate) fn settle(context: &Context, details: &Details) {
     if let Some(reporter) = context.reporter() {
         reporter.counters.discarded.add(1);
     }
     if let Cause::Error { error, .. } = &details.cause {
-        let text = match details.failure() {
+        let text = match &details.subject {
             None => chain::text_of(error),
             Some(_) => chain::message_of(&**error),
         };

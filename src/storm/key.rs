@@ -108,7 +108,7 @@ impl Details {
             return fingerprint.iter().fold(key, |key, part| key.text(part)).finish();
         }
         if self.subject.is_some()
-            && let Some(key) = self.outage_key()
+            && let Some(key) = self.issue_key()
         {
             return key;
         }
@@ -117,11 +117,11 @@ impl Details {
         Key(spread(likeness ^ kind))
     }
 
-    /// One outage is one storm, as it is one issue.
+    /// What is one issue whatever its message is one storm.
     #[cold]
-    fn outage_key(&self) -> Option<Key> {
+    fn issue_key(&self) -> Option<Key> {
         let mut key = Some(KeyOf::new().number(u64::from(self.critical)));
-        let is_one = self.outage(|part| key = key.take().map(|key| key.text(part)));
+        let is_one = self.issue(|part| key = key.take().map(|key| key.text(part)));
         key.filter(|_| is_one).map(KeyOf::finish)
     }
 

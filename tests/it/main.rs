@@ -29,4 +29,5 @@ mod servers;
 mod stacks;
 mod storm;
 mod support;
+mod third_party;
 mod tls;

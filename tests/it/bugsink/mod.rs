@@ -7,6 +7,7 @@ mod database;
 mod sdk;
 mod server;
 mod tap;
+mod third_party;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

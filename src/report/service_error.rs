@@ -1,0 +1,41 @@
+//! What can be said of a service's error, which need not be a `std::error::Error`.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+
+use super::{Report, chain, database, third_party};
+use crate::record::{BoxError, Cause, Details, Link};
+use crate::reporter::ErrorName;
+
+impl Details {
+    /// Of the error that a service returns.
+    pub(crate) fn of_service<E: fmt::Display + 'static>(error: &E, names: &[ErrorName]) -> Self {
+        let any: &dyn Any = error;
+        if let Some(details) = any.downcast_ref::<Report>().and_then(|report| report.copy(names)) {
+            return details;
+        }
+        let type_name = std::any::type_name::<E>();
+        match as_error(error) {
+            Some(error) => Self::of_chain(error, Some(type_name), names),
+            None => {
+                let link = Link { type_name: type_name.into(), message: chain::text_of(error) };
+                Self::new(Cause::Chain(vec![link]))
+            }
+        }
+    }
+}
+
+/// The error with its chain, if it is boxed or of a type that is known.
+pub(crate) fn as_error<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
+    let any: &dyn Any = error;
+    let known: Option<&(dyn Error + 'static)> = match any.downcast_ref::<BoxError>() {
+        Some(boxed) => Some(&**boxed),
+        None => any.downcast_ref::<std::io::Error>().map(|error| error as _),
+    };
+    #[cfg(feature = "axum")]
+    let known = known.or_else(|| any.downcast_ref::<axum::Error>().map(|error| error as _));
+    #[cfg(feature = "tonic")]
+    let known = known.or_else(|| any.downcast_ref::<tonic::Status>().map(|error| error as _));
+    known.or_else(|| database::known(any)).or_else(|| third_party::known(any))
+}
