@@ -3,12 +3,12 @@
 use std::fmt;
 
 use super::setup::Around::{
-    Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks, Watching,
-    WithoutBodies,
+    Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks, Traced,
+    Watching, WithoutBodies,
 };
 use super::setup::Handler::{
-    Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Refuses, Repeats, Reports, Starts,
-    YieldsAndAnswers,
+    Answers, Answers500, AnswersAlike, Calls, CallsThroughEmpty, CallsThroughOurs, CallsThroughPeer,
+    Captures, ReadsAndAnswers, Refuses, Repeats, Reports, Starts, YieldsAndAnswers,
 };
 use super::setup::{Around, Handler, SetUp};
 
@@ -55,7 +55,7 @@ const fn of(around: Around, handler: Handler) -> SetUp {
     SetUp { around, handler }
 }
 
-const BARS: [Bar; 7] = [
+const BARS: [Bar; 8] = [
     Bar {
         what: "a request that succeeds",
         set_up: of(Reporting, Answers),
@@ -119,6 +119,15 @@ const BARS: [Bar; 7] = [
         allocations: Some(2.0),
         peer: None,
     },
+    Bar {
+        what: "a call of another service that succeeds",
+        set_up: of(Reporting, CallsThroughOurs),
+        over: of(Reporting, CallsThroughEmpty),
+        instructions: 1_500.0,
+        per_frame: 0.0,
+        allocations: Some(2.0),
+        peer: Some((of(Traced, CallsThroughPeer), of(Traced, Calls))),
+    },
 ];
 
 /// Two milliseconds, of a slow machine.
@@ -139,6 +148,11 @@ impl Results {
         self.print_table(
             "A request that fails",
             &[Answers500, Reports, Repeats, Refuses, Captures, AnswersAlike],
+            |set_up| self.of(set_up),
+        );
+        self.print_table(
+            "A request that calls another service",
+            &[Calls, CallsThroughEmpty, CallsThroughOurs, CallsThroughPeer],
             |set_up| self.of(set_up),
         );
         self.print_table("One more poll of the handler", &[YieldsAndAnswers], further_poll);
@@ -228,6 +242,8 @@ fn bare(handler: Handler) -> SetUp {
     let handler = match handler {
         Answers | YieldsAndAnswers | ReadsAndAnswers => handler,
         Answers500 | AnswersAlike | Reports | Repeats | Refuses | Captures | Starts => Answers500,
+        // Of these the layer around the client is looked at.
+        Calls | CallsThroughEmpty | CallsThroughOurs | CallsThroughPeer => return of(Reporting, Calls),
     };
     SetUp { around: Nothing, handler }
 }
@@ -238,7 +254,8 @@ fn ours(peer: SetUp) -> Option<SetUp> {
         Peer => Reporting,
         PeerStacks => ReportingStacks,
         DisabledPeer => Disabled,
-        Nothing | EmptyLayer | Disabled | Reporting | Watching | ReportingStacks | WithoutBodies => {
+        Traced if peer.handler == CallsThroughPeer => return Some(of(Reporting, CallsThroughOurs)),
+        Traced | Nothing | EmptyLayer | Disabled | Reporting | Watching | ReportingStacks | WithoutBodies => {
             return None;
         }
     };
