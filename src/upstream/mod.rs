@@ -66,7 +66,7 @@ use self::policy::Windows;
 /// ```
 ///
 /// The same as a middleware of reqwest:
-/// ```
+/// ```no_run
 /// use faultwire::UpstreamLayer;
 ///
 /// let client = reqwest_middleware::ClientBuilder::new(reqwest::Client::new()).with(UpstreamLayer::new()).build();

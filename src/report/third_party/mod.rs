@@ -77,7 +77,7 @@ impl Report {
     ///     }
     ///     Ok(String::from_utf8_lossy(&body).into_owned())
     /// }
-    /// # drop(charge(&reqwest::Client::new(), 7));
+    /// # let _ = charge;
     /// ```
     #[track_caller]
     pub fn third_party(service: impl Into<Cow<'static, str>>, error: impl Into<BoxError> + 'static) -> Self {
