@@ -123,7 +123,7 @@ const BARS: [Bar; 8] = [
         what: "a call of another service that succeeds",
         set_up: of(Reporting, CallsThroughOurs),
         over: of(Reporting, CallsThroughEmpty),
-        instructions: 1_500.0,
+        instructions: 3_000.0,
         per_frame: 0.0,
         allocations: Some(2.0),
         peer: Some((of(Traced, CallsThroughPeer), of(Traced, Calls))),

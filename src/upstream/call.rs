@@ -26,29 +26,38 @@ pub(super) struct Running {
     /// `None` after the end.
     url: Option<CalledUrl>,
     began: Instant,
+    /// Whether the host is told the trace.
+    is_told: bool,
 }
 
-/// Begins a call, and adds the headers that are to go with it. `None` where nobody reports, and for calls of the
-/// servers to which events are sent.
+/// Begins a call. `None` where nobody reports, and for calls of the servers to which events are sent. `place` finds the
+/// host and the port in `authority`, which takes longer than most calls of the layer should.
 #[inline]
-pub(super) fn begin(
+pub(super) fn begin<'a>(
     choices: &Arc<Choices>,
     method: &Method,
-    (host, port): (&str, u16),
+    authority: &str,
+    place: impl Fn() -> (&'a str, u16),
     url: impl FnOnce() -> CalledUrl,
-    headers: &mut HeaderMap,
 ) -> Option<Running> {
     let context = current();
     let reporter = match context.reporter() {
         Some(reporter) => Arc::clone(reporter),
         None => reporter::global()?,
     };
-    if reporter.settings.servers.iter().any(|(own, at)| *at == port && own.eq_ignore_ascii_case(host)) {
+    let begins = |own: &str| authority.get(..own.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(own));
+    let is = |own: &str, at: u16| {
+        let (host, port) = place();
+        port == at && host.eq_ignore_ascii_case(own)
+    };
+    let mut servers = reporter.settings.servers.iter();
+    if servers.any(|(own, at)| (begins(own) || authority.contains('@')) && is(own, *at)) {
         return None;
     }
-    if choices.trace.iter().any(|pattern| pattern.is(host)) {
-        trace::add(headers, &context, &reporter);
-    }
+    let is_told = !choices.trace.is_empty() && {
+        let (host, _) = place();
+        choices.trace.iter().any(|pattern| pattern.is(host))
+    };
     Some(Running {
         choices: Arc::clone(choices),
         reporter,
@@ -56,10 +65,19 @@ pub(super) fn begin(
         method: method.clone(),
         url: Some(url()),
         began: Instant::now(),
+        is_told,
     })
 }
 
 impl Running {
+    /// Adds the headers that are to go with it.
+    #[inline]
+    pub(super) fn tell(&self, headers: &mut HeaderMap) {
+        if self.is_told {
+            trace::add(headers, &self.context, &self.reporter);
+        }
+    }
+
     /// A response came.
     #[inline]
     pub(super) fn answered(mut self, status: StatusCode, headers: &HeaderMap) {

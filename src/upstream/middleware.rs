@@ -26,9 +26,12 @@ impl Middleware for UpstreamLayer {
     {
         Box::pin(async move {
             let (method, url) = (request.method().clone(), request.url().clone());
-            let place = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(80));
-            let running =
-                begin(&self.choices, &method, place, || CalledUrl::text(url.as_str()), request.headers_mut());
+            let place = || (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(80));
+            let text = || CalledUrl::text(url.as_str());
+            let running = begin(&self.choices, &method, url.authority(), place, text);
+            if let Some(running) = &running {
+                running.tell(request.headers_mut());
+            }
             let answer = next.run(request, extensions).await;
             if let Some(running) = running {
                 match &answer {

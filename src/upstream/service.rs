@@ -40,11 +40,15 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> UpstreamFuture<S::Future> {
-        let (mut head, body) = request.into_parts();
-        let url = || CalledUrl::Uri(head.uri.clone());
-        let running = begin(&self.choices, &head.method, place(&head.uri), url, &mut head.headers);
-        UpstreamFuture { inner: self.inner.call(Request::from_parts(head, body)), running }
+    fn call(&mut self, mut request: Request<B>) -> UpstreamFuture<S::Future> {
+        let uri = request.uri();
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let url = || CalledUrl::Uri(uri.clone());
+        let running = begin(&self.choices, request.method(), authority, || place(uri), url);
+        if let Some(running) = &running {
+            running.tell(request.headers_mut());
+        }
+        UpstreamFuture { inner: self.inner.call(request), running }
     }
 }
 
