@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 #[path = "cost/callgrind.rs"]
 mod callgrind;
+#[path = "cost/calls.rs"]
+mod calls;
 #[path = "cost/count.rs"]
 mod count;
 #[path = "cost/incoming.rs"]

@@ -19,6 +19,7 @@ mod inbox;
 pub mod job;
 pub mod layer;
 mod panics;
+pub mod upstream;
 // How it is set up.
 pub mod config;
 mod init;
@@ -40,3 +41,4 @@ pub use record::{BoxError, EventId, Kind, User};
 pub use report::{Report, ResultExt};
 pub use scrub::{Scrubber, Sensitive, redacted, scrubber};
 pub use stats::{AuthStats, DestinationStats, Dropped, Evicted, JobStats, SpoolStats, Stats};
+pub use upstream::UpstreamLayer;

@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) bodies: Bodies,
     /// How many bytes of a body are kept; 0 if none are shown.
     pub(crate) body_limit: usize,
+    /// Where events are sent: host and port.
+    pub(crate) servers: Vec<(String, u16)>,
 }
 
 /// Which request bodies are shown with a failure.

@@ -18,6 +18,7 @@ use sentry::{ClientOptions, Envelope, Transport};
 use sentry_tower::{NewSentryLayer, SentryHttpLayer};
 use tower::layer::util::Stack;
 use tower::{Layer, Service};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::setup::Around;
 
@@ -31,6 +32,10 @@ impl Around {
         Ok(match self {
             Self::Nothing | Self::EmptyLayer | Self::Disabled => Box::new(()),
             Self::Reporting => Box::new(ours(StackTraces::First).init()?),
+            Self::Traced => {
+                tracing_subscriber::registry().init();
+                Box::new(ours(StackTraces::First).init()?)
+            }
             Self::Watching => {
                 let guard = ours(StackTraces::First).init()?;
                 Report::auth(AuthFailure::Forbidden).send();

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use super::setup::Around::{
-    Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks, Watching,
-    WithoutBodies,
+    Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks, Traced,
+    Watching, WithoutBodies,
 };
 use super::setup::Handler::{
-    Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Refuses, Repeats, Reports, RunsJob,
-    RunsMonitoredJob, Starts, YieldsAndAnswers,
+    Answers, Answers500, AnswersAlike, Calls, CallsThroughEmpty, CallsThroughOurs, CallsThroughPeer,
+    Captures, ReadsAndAnswers, Refuses, Repeats, Reports, RunsJob, RunsMonitoredJob, Starts,
+    YieldsAndAnswers,
 };
 use super::setup::{Around, Handler, SetUp};
 
@@ -128,6 +129,15 @@ const BARS: [Bar; 8] = [
         allocations: Some(2.0),
         peer: None,
     },
+    Bar {
+        what: "a call of another service that succeeds",
+        set_up: of(Reporting, CallsThroughOurs),
+        over: of(Reporting, CallsThroughEmpty),
+        instructions: 3_000.0,
+        per_frame: 0.0,
+        allocations: Some(2.0),
+        peer: Some((of(Traced, CallsThroughPeer), of(Traced, Calls))),
+    },
 ];
 
 /// Two milliseconds, of a slow machine.
@@ -151,6 +161,11 @@ impl Results {
             |set_up| self.of(set_up),
         );
         self.print_table("A job that succeeds", &[RunsJob, RunsMonitoredJob], |set_up| self.of(set_up));
+        self.print_table(
+            "A request that calls another service",
+            &[Calls, CallsThroughEmpty, CallsThroughOurs, CallsThroughPeer],
+            |set_up| self.of(set_up),
+        );
         self.print_table("One more poll of the handler", &[YieldsAndAnswers], further_poll);
         self.print_init();
         self.print_bars()
@@ -239,6 +254,8 @@ fn bare(handler: Handler) -> SetUp {
         Answers | YieldsAndAnswers | ReadsAndAnswers | RunsJob => handler,
         RunsMonitoredJob => RunsJob,
         Answers500 | AnswersAlike | Reports | Repeats | Refuses | Captures | Starts => Answers500,
+        // Of these the layer around the client is looked at.
+        Calls | CallsThroughEmpty | CallsThroughOurs | CallsThroughPeer => return of(Reporting, Calls),
     };
     SetUp { around: Nothing, handler }
 }
@@ -249,7 +266,8 @@ fn ours(peer: SetUp) -> Option<SetUp> {
         Peer => Reporting,
         PeerStacks => ReportingStacks,
         DisabledPeer => Disabled,
-        Nothing | EmptyLayer | Disabled | Reporting | Watching | ReportingStacks | WithoutBodies => {
+        Traced if peer.handler == CallsThroughPeer => return Some(of(Reporting, CallsThroughOurs)),
+        Traced | Nothing | EmptyLayer | Disabled | Reporting | Watching | ReportingStacks | WithoutBodies => {
             return None;
         }
     };

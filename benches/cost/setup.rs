@@ -14,6 +14,7 @@ use faultwire::report::AuthFailure;
 use faultwire::{Report, ReportLayer};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 
+use super::calls::{self, called};
 use super::incoming;
 use super::layers::{self, EmptyLayer};
 
@@ -34,6 +35,8 @@ pub(crate) enum Around {
     Disabled,
     /// `ReportLayer`, reporting.
     Reporting,
+    /// The same with a subscriber of `tracing`, without which spans cost nothing.
+    Traced,
     /// The same after a login failed: from then on it looks where requests come from.
     Watching,
     /// The same, with no bodies captured.
@@ -66,6 +69,14 @@ pub(crate) enum Handler {
     Repeats,
     /// Returns a [`Report`] of a failed login, which answers 401.
     Refuses,
+    /// Calls another service, whose client has no layer.
+    Calls,
+    /// The same through a layer that does nothing.
+    CallsThroughEmpty,
+    /// The same through `UpstreamLayer`.
+    CallsThroughOurs,
+    /// The same through the layer of tower-http that makes spans.
+    CallsThroughPeer,
     /// Captures such a chain with the SDK and answers 500.
     Captures,
     /// No request at all: what `init` takes.
@@ -101,11 +112,12 @@ impl SetUp {
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         use Around::{
             Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks,
-            Watching, WithoutBodies,
+            Traced, Watching, WithoutBodies,
         };
         use Handler::{
-            Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Refuses, Repeats, Reports, RunsJob,
-            RunsMonitoredJob, Starts, YieldsAndAnswers,
+            Answers, Answers500, AnswersAlike, Calls, CallsThroughEmpty, CallsThroughOurs, CallsThroughPeer,
+            Captures, ReadsAndAnswers, Refuses, Repeats, Reports, RunsJob, RunsMonitoredJob, Starts,
+            YieldsAndAnswers,
         };
 
         let succeeding = [Nothing, EmptyLayer, Disabled, Reporting, Watching, Peer, DisabledPeer]
@@ -127,6 +139,13 @@ impl SetUp {
         ];
         let jobs =
             [(Nothing, RunsJob), (Disabled, RunsJob), (Reporting, RunsJob), (Reporting, RunsMonitoredJob)];
+        let calling = [
+            (Reporting, Calls),
+            (Reporting, CallsThroughEmpty),
+            (Reporting, CallsThroughOurs),
+            (Traced, Calls),
+            (Traced, CallsThroughPeer),
+        ];
         let starting = [Reporting, ReportingStacks, Peer, PeerStacks].map(|around| (around, Starts));
         succeeding
             .into_iter()
@@ -134,6 +153,7 @@ impl SetUp {
             .chain(failing)
             .chain(yielding)
             .chain(jobs)
+            .chain(calling)
             .chain(starting)
             .map(|(around, handler)| Self { around, handler })
     }
@@ -169,6 +189,10 @@ impl SetUp {
             Handler::Repeats => get(repeats),
             Handler::Refuses => get(refuses),
             Handler::Captures => get(captures),
+            Handler::Calls => get(async || called(calls::bare()).await),
+            Handler::CallsThroughEmpty => get(async || called(calls::through_empty()).await),
+            Handler::CallsThroughOurs => get(async || called(calls::through_ours()).await),
+            Handler::CallsThroughPeer => get(async || called(calls::through_peer()).await),
             Handler::Starts | Handler::RunsJob | Handler::RunsMonitoredJob => get(answers),
         };
         let router = Router::new().route("/orders/{id}", handler);
@@ -177,6 +201,7 @@ impl SetUp {
             Around::EmptyLayer => router.layer(EmptyLayer),
             Around::Disabled
             | Around::Reporting
+            | Around::Traced
             | Around::Watching
             | Around::ReportingStacks
             | Around::WithoutBodies => router.layer(ReportLayer::new()),
@@ -197,7 +222,7 @@ impl fmt::Display for SetUp {
             Around::Nothing => "bare router",
             Around::EmptyLayer => "a layer that does nothing",
             Around::Disabled => "ReportLayer, disabled",
-            Around::Reporting => "ReportLayer",
+            Around::Reporting | Around::Traced => "ReportLayer",
             Around::Watching => "ReportLayer, logins watched",
             Around::WithoutBodies => "ReportLayer, bodies off",
             Around::ReportingStacks => "ReportLayer, stacks",
@@ -213,6 +238,10 @@ impl fmt::Display for SetUp {
             Handler::Repeats => ": the same report again",
             Handler::Refuses => ": failed login",
             Handler::Captures => ": event of three errors",
+            Handler::Calls => ": call without a layer",
+            Handler::CallsThroughEmpty => ": call, a layer that does nothing",
+            Handler::CallsThroughOurs => ": call, UpstreamLayer",
+            Handler::CallsThroughPeer => ": call, tower-http's TraceLayer",
             Handler::Starts => ": init",
             Handler::RunsJob | Handler::RunsMonitoredJob => "",
         };
@@ -231,6 +260,10 @@ impl Handler {
             | Self::Refuses
             | Self::RunsJob
             | Self::RunsMonitoredJob
+            | Self::Calls
+            | Self::CallsThroughEmpty
+            | Self::CallsThroughOurs
+            | Self::CallsThroughPeer
             | Self::Starts => false,
             Self::Answers500 | Self::Reports | Self::Repeats | Self::Captures => true,
         }

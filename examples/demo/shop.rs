@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Form, Multipart, Path, Query};
-use axum::http::StatusCode;
+use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use faultwire::report::AuthFailure;
-use faultwire::{Kind, Report, User, WithContext};
+use faultwire::{Kind, Report, UpstreamLayer, User, WithContext};
+use http_body_util::Empty;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
+use tower::{Layer, ServiceExt};
 
 pub(crate) fn routes() -> Router {
     Router::new()
@@ -105,11 +108,14 @@ async fn text(body: Bytes) -> Result<(), Report> {
 }
 
 /// Calls a port that nobody listens on.
-async fn proxy() -> Result<(), Report> {
-    let answer = tokio::task::spawn_blocking(|| ureq::get("http://127.0.0.1:9/charges").call()).await?;
-    match answer {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Report::new(error).kind(Kind::ThirdParty).status(StatusCode::BAD_GATEWAY)),
+async fn proxy() -> Result<String, Report> {
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let client = UpstreamLayer::new().layer(client);
+    let url = "http://127.0.0.1:9/v1/charges/42?expand=card&api_key=c2VjcmV0";
+    let request = Request::get(url).body(Empty::new())?;
+    match client.oneshot(request).await {
+        Ok(answer) => Ok(answer.status().to_string()),
+        Err(error) => Err(Report::third_party("bank", error).upstream_request(Method::GET, url)),
     }
 }
 

@@ -100,9 +100,12 @@ impl Config {
             max_bytes: self.spool_max_bytes.unwrap_or(DEFAULT_MAX_BYTES),
             sync: self.spool_sync.unwrap_or(false),
         });
+        let destinations = destinations(self.dsn, self.destinations)?;
+        let servers = destinations.iter().map(|to| (to.dsn.host().to_owned(), to.dsn.port()));
+        let servers = servers.collect();
         Ok(Resolved {
             enabled: self.enabled.unwrap_or(true),
-            destinations: destinations(self.dsn, self.destinations)?,
+            destinations,
             backlog_rate: self.backlog_rate.unwrap_or(DEFAULT_BACKLOG_RATE),
             environment,
             release,
@@ -126,6 +129,7 @@ impl Config {
                 critical: self.critical,
                 bodies,
                 body_limit,
+                servers,
             },
             mended,
         })

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
-use crate::record::{Breadcrumb, Details, User, value_weight};
+use crate::record::{Crumb, Details, User, value_weight};
 
 /// At most this many tags, and this many values, are kept in one context.
 const MAX_ENTRIES: usize = 64;
@@ -19,7 +19,7 @@ pub(crate) struct Facts {
     pub(crate) user: Option<User>,
     pub(crate) tags: Vec<(Cow<'static, str>, String)>,
     pub(crate) data: Vec<(Cow<'static, str>, Value)>,
-    pub(crate) breadcrumbs: VecDeque<Breadcrumb>,
+    pub(crate) breadcrumbs: VecDeque<Crumb>,
     breadcrumb_bytes: usize,
     /// Tags and values that there was no room for; the event says how many.
     pub(crate) left_out: usize,
@@ -30,7 +30,7 @@ impl Facts {
         self.left_out = self.left_out.saturating_add(usize::from(!kept));
     }
 
-    pub(super) fn push(&mut self, breadcrumb: Breadcrumb) {
+    pub(super) fn push(&mut self, breadcrumb: Crumb) {
         self.breadcrumb_bytes = self.breadcrumb_bytes.saturating_add(breadcrumb.weight());
         self.breadcrumbs.push_back(breadcrumb);
         while self.breadcrumbs.len() > MAX_BREADCRUMBS || self.breadcrumb_bytes > MAX_BREADCRUMB_BYTES {

@@ -6,6 +6,7 @@
 //! takes a snapshot by cloning one `Arc`.
 
 mod body;
+mod calls;
 mod facts;
 mod pool;
 mod task;
@@ -24,8 +25,8 @@ pub use self::task::{InContext, WithContext, in_context};
 #[cfg(feature = "tokio")]
 pub use self::task::{spawn, spawn_blocking};
 use crate::record::{
-    Breadcrumb, Details, EventId, Headers, JobFacts, KeptBody, Kind, MAX_SHORT, Origin, RequestLine,
-    RequestSnapshot, User, short_text, to_value,
+    Breadcrumb, Crumb, Details, EventId, FailedCall, Headers, JobFacts, KeptBody, Kind, MAX_SHORT, Origin,
+    RequestLine, RequestSnapshot, User, short_text, to_value,
 };
 use crate::reporter::Reporter;
 
@@ -66,6 +67,7 @@ struct Inner {
     /// Only a job's context has one.
     job: Option<Box<JobFacts>>,
     trace: OnceLock<Trace>,
+    has_failed_calls: AtomicBool,
     shared: Mutex<Shared>,
 }
 
@@ -78,6 +80,9 @@ struct Shared {
     /// The last panic of a task that took this context along.
     panicked: Option<EventId>,
     body: Option<KeptBody>,
+    failed_calls: Vec<FailedCall>,
+    /// Set where somebody holds the context beyond the end of its request.
+    ended: bool,
 }
 
 /// The ids by which servers connect events of one request.
@@ -166,7 +171,7 @@ impl Context {
     /// 64 KiB, are kept.
     pub fn breadcrumb(&self, breadcrumb: impl Into<Breadcrumb>) -> &Self {
         let breadcrumb = breadcrumb.into();
-        self.change(|facts| facts.push(breadcrumb))
+        self.change(|facts| facts.push(Crumb::Said(breadcrumb)))
     }
 
     fn change(&self, change: impl FnOnce(&mut Facts)) -> &Self {
@@ -269,6 +274,7 @@ impl Inner {
             has_request: false,
             job: None,
             trace: OnceLock::new(),
+            has_failed_calls: AtomicBool::new(false),
             shared: Mutex::default(),
         }
     }
@@ -296,8 +302,11 @@ impl Inner {
     fn settle(&mut self) {
         let unseen = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner).parked.take();
         let unseen = unseen.filter(|details| !details.recorded.load(Ordering::Relaxed));
-        if let (Some(_), Some(reporter)) = (unseen, &self.reporter) {
-            reporter.counters.discarded.add(1);
+        let calls = self.forget_calls();
+        if let Some(reporter) = &self.reporter
+            && (unseen.is_some() || calls > 0)
+        {
+            reporter.counters.discarded.add(calls.saturating_add(usize::from(unseen.is_some())) as u64);
         }
     }
 

@@ -17,11 +17,10 @@ use super::grpc::Ended;
 use super::{Choices, RequestInfo, answer};
 use crate::context::{Context, put};
 use crate::panics::{self, Caught};
-use crate::record::{Cause, Details, EventId, Mechanism, Origin, PanicInfo, RequestSnapshot};
-use crate::report::foreign::details_of;
+use crate::record::{Cause, Details, EventId, FailedCall, Mechanism, Origin, PanicInfo, RequestSnapshot};
 use crate::report::response::take_travelling;
-use crate::report::submit::{Failure, settle, submit};
-use crate::report::{EVENT_ID_HEADER, auth, problem_json};
+use crate::report::submit::{Failure, settle, submit, submit_call};
+use crate::report::{EVENT_ID_HEADER, auth, foreign, problem_json};
 use crate::reporter::ErrorName;
 use crate::scrub::scrub_text;
 use crate::sink::Record;
@@ -43,7 +42,12 @@ pub(super) struct Active {
 }
 
 impl Drop for Active {
+    #[inline]
     fn drop(&mut self) {
+        let calls = self.context.end_calls();
+        if !calls.is_empty() {
+            self.tell(calls);
+        }
         std::mem::take(&mut self.context).recycle(self.gave_body);
     }
 }
@@ -63,6 +67,10 @@ impl Active {
                 add_event_id(answer, id);
             }
         }
+        if self.context.has_failed_calls() {
+            // The body may take hours.
+            self.tell(self.context.take_failed_calls());
+        }
         self
     }
 
@@ -77,6 +85,14 @@ impl Active {
     }
 
     /// The id of the event that tells of it, if there is one.
+    /// Tells of failed calls that the request did not fail by.
+    #[cold]
+    fn tell(&self, calls: Vec<FailedCall>) {
+        for call in calls {
+            submit_call(&self.context, call, || Some(self.hub.clone()));
+        }
+    }
+
     #[cold]
     fn ended(
         &mut self,
@@ -117,7 +133,7 @@ impl Active {
     pub(super) fn failed<E: fmt::Display + 'static>(mut self, error: &E) {
         let details = match self.context.unpark() {
             Some(parked) => parked,
-            None => Box::new(details_of(error, self.error_names())),
+            None => Box::new(self.details_of(error)),
         };
         if let Some(reporter) = self.context.reporter() {
             auth::note(reporter, self.context.request(), &details);
@@ -126,6 +142,16 @@ impl Active {
             return settle(&self.context, &details);
         }
         self.record(details, Mechanism { name: "service", handled: false }, None);
+    }
+
+    /// A service's own status is its answer, and no call of another.
+    fn details_of<E: fmt::Display + 'static>(&self, error: &E) -> Details {
+        let details = foreign::details_of(error, self.error_names());
+        #[cfg(feature = "tonic")]
+        if (error as &dyn std::any::Any).is::<tonic::Status>() {
+            return Details { subject: None, ..details };
+        }
+        details
     }
 
     pub(super) fn error_names(&self) -> &[ErrorName] {
@@ -160,7 +186,7 @@ impl Active {
     /// The same, for what `ignore` is to take for another status.
     fn record_as(
         &mut self,
-        details: Box<Details>,
+        mut details: Box<Details>,
         mechanism: Mechanism,
         status: Option<StatusCode>,
         asked: StatusCode,
@@ -174,6 +200,7 @@ impl Active {
         if self.reported || self.ignores(asked) {
             return false;
         }
+        self.context.absorb_calls(&mut details);
         let failure = Failure { details, status, context: &self.context, has_answer: true };
         let mut gave_body = false;
         submit(reporter, failure, |details| {

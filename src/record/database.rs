@@ -5,12 +5,6 @@ use std::fmt;
 
 use super::truncated;
 
-/// What a report is about, where it is more than an error.
-#[derive(Clone, Debug)]
-pub(crate) enum Subject {
-    Database(Box<Database>),
-}
-
 /// A failure of a database, and what the application said of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Database {
@@ -27,18 +21,6 @@ pub(crate) struct Pool {
     pub(crate) size: usize,
     pub(crate) idle: usize,
     pub(crate) waiting: Option<usize>,
-}
-
-impl Subject {
-    pub(crate) fn database(&self) -> Option<&Database> {
-        let Self::Database(database) = self;
-        Some(database)
-    }
-
-    /// The failure of a driver that this is about.
-    pub(crate) fn failure(&self) -> Option<&DatabaseFailure> {
-        self.database()?.failure.as_ref()
-    }
 }
 
 /// What a database's driver tells of a failure: see [`Report::database_failure`](crate::Report::database_failure).
@@ -323,7 +305,7 @@ impl fmt::Display for DatabaseClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Whoever runs the database. Such failures are one issue, whatever the route.
+    /// Whoever runs the database, or the service that was called. Such failures are one issue, whatever the route.
     Infrastructure,
     /// Whoever wrote the code.
     Code,

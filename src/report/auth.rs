@@ -5,7 +5,7 @@ use std::error::Error;
 
 use super::Report;
 use crate::context::current;
-use crate::record::{AuthError, AuthFailure, Cause, Details, Kind, RequestSnapshot};
+use crate::record::{AuthError, AuthFailure, Cause, Details, RequestSnapshot};
 use crate::reporter::{self, Reporter};
 use crate::stacks;
 
@@ -83,7 +83,7 @@ impl Report {
         let global = if context.reporter().is_none() { reporter::global() } else { None };
         let reporter = context.reporter().or(global.as_ref());
         let login = reporter.map(|reporter| reporter.sink.admission.auth.pseudonym(identifier));
-        self.say(|details| details.login = login.map(Box::new))
+        self.say(|details| details.subject_mut().login = login)
     }
 }
 
@@ -97,11 +97,9 @@ pub(super) fn recognise<E: 'static>(error: &E) -> Option<AuthFailure> {
 
 /// Makes a report that of a failed login. A single one is not sent, and so brings no stack.
 pub(super) fn of_login(mut details: Box<Details>, failure: AuthFailure) -> Report {
-    details.auth = Some(failure);
-    details.kind = Some(Kind::Auth);
+    details.subject_mut().auth = Some(failure);
     details.answer = failure.status();
     if failure.is_outage() {
-        details.fingerprint = Some(vec![Kind::Auth.as_str().to_owned(), failure.as_str().to_owned()]);
         stacks::take_for(&mut details);
     }
     Report(Some(details))
@@ -127,8 +125,8 @@ fn of_link(error: &(dyn Error + 'static)) -> Option<AuthFailure> {
 /// Counts a failed login and shows it to the watch, whatever becomes of the report.
 #[inline]
 pub(crate) fn note(reporter: &Reporter, request: Option<&RequestSnapshot>, details: &Details) {
-    if let Some(failure) = details.auth {
+    if let Some(failure) = details.auth() {
         let network = request.and_then(|request| request.line.network);
-        reporter.sink.login_failed(failure, details.login.as_deref().copied(), network);
+        reporter.sink.login_failed(failure, details.login(), network);
     }
 }

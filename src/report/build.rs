@@ -6,12 +6,10 @@ use sentry::protocol::{ClientSdkInfo, Event, Exception, Mechanism, ResponseConte
 use sentry::{Client, ClientOptions, Hub};
 
 use crate::context::Facts;
-use crate::record::{
-    Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot, Subject,
-};
+use crate::record::{Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot};
 use crate::report::stack::{self, Symbols};
-use crate::report::{auth, chain, database, decorate, fingerprint, job, submit};
-use crate::reporter::Settings;
+use crate::report::{auth, chain, database, decorate, fingerprint, job, submit, third_party};
+use crate::reporter::{Bodies, Settings};
 use crate::sink::Record;
 
 /// The name and version under which our events and envelopes go out.
@@ -111,7 +109,7 @@ fn assemble(
 
     let request = context.request();
     let transaction = request.map(RequestSnapshot::name);
-    let login = details.auth.or_else(|| auth::in_chain(&details.cause));
+    let login = details.auth().or_else(|| auth::in_chain(&details.cause));
     let kind = details.kind.or_else(|| login.map(|_| Kind::Auth));
     let kind = kind.unwrap_or_else(|| details.kind_or_default(context.surface()));
 
@@ -131,7 +129,7 @@ fn assemble(
     if let Some(failure) = login {
         tag("auth.failure", failure.as_str().to_owned());
     }
-    if let Some(login) = &details.login {
+    if let Some(login) = details.login() {
         tag("user.hash", login.to_string());
     }
     if let Some(status) = status {
@@ -150,13 +148,14 @@ fn assemble(
     let panicked = matches!(details.cause, Cause::Panic(_));
     let place = details.place().cloned();
     let (level_said, critical) = (details.level, details.critical);
-    let Details { mut cause, subject, fingerprint, edit, backtrace: caught, mut stack, .. } = *details;
+    let mut cause = std::mem::replace(&mut details.cause, Cause::Status);
+    let mut stack = details.stack.take();
     if let Cause::Panic(panic) = &mut cause {
         stack = panic.stack.take();
     }
     let (values, mut default_fingerprint) = match cause {
         Cause::Error { error, type_name } => {
-            if subject.is_none() {
+            if details.database().is_none() {
                 database::notice_unknown(type_name);
             }
             let links = chain::links(&*error, Some(type_name), &settings.error_names);
@@ -176,19 +175,20 @@ fn assemble(
             default_fingerprint.push(running.name.clone().into_owned());
         }
     }
-    if let Some(Subject::Database(database)) = &subject {
+    if let Some(database) = details.database() {
         database::show::database(&mut event, database);
-        if let Some(failure) = &database.failure {
-            default_fingerprint = database::show::fingerprint(failure, default_fingerprint);
-        }
     }
+    if let Some(failure) = details.third_party() {
+        third_party::show::third_party(&mut event, failure, settings.bodies != Bodies::Off);
+    }
+    default_fingerprint = fingerprint::of_subject(&details, default_fingerprint);
     if let Some(outermost) = event.exception.values.last_mut() {
         outermost.mechanism = Some(Mechanism {
             ty: mechanism.name.to_owned(),
             handled: Some(mechanism.handled),
             ..Default::default()
         });
-        let caught = caught.as_deref().and_then(|text| stack::of_text(text, options));
+        let caught = details.backtrace.as_deref().and_then(|text| stack::of_text(text, options));
         let taken = || stack::of_addresses(&stack?, symbols, place.as_ref(), options);
         outermost.stacktrace = caught.or_else(taken).or_else(|| place.as_ref().map(stack::of_place));
     }
@@ -207,6 +207,7 @@ fn assemble(
     if let Some(counts) = stands_for {
         decorate::counts(&mut event, &counts);
     }
+    let Details { fingerprint, edit, .. } = *details;
     (event, Said { facts, level, level_is_set, fingerprint, default_fingerprint, edit })
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::record::{Link, without_generics};
-use crate::report::database;
+use crate::report::{database, third_party};
 use crate::reporter::ErrorName;
 
 /// At most this many links; a chain that goes round ends here.
@@ -32,6 +32,7 @@ pub(crate) fn links(
     };
     let mut links = errors.iter().enumerate().map(link).collect();
     database::hide::rows(&errors, &mut links);
+    third_party::hide::urls(&errors, &mut links);
     links
 }
 
@@ -114,6 +115,16 @@ fn type_of(error: &(dyn Error + 'static), names: &[ErrorName]) -> &'static str {
     );
     #[cfg(feature = "redis")]
     first_of!(redis::RedisError);
+    #[cfg(feature = "hyper")]
+    first_of!(hyper::Error, hyper_util::client::legacy::Error);
+    #[cfg(feature = "reqwest")]
+    first_of!(reqwest::Error);
+    #[cfg(feature = "reqwest-middleware")]
+    first_of!(reqwest_middleware::Error);
+    #[cfg(feature = "tokio")]
+    first_of!(tokio::time::error::Elapsed);
+    #[cfg(feature = "tower")]
+    first_of!(tower::timeout::error::Elapsed);
     "Error"
 }
 

@@ -11,7 +11,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::context::{Context, Facts, current};
-use crate::record::{EventId, KeptBody, Level, RequestSnapshot, Route};
+use crate::record::{Crumb, EventId, KeptBody, Level, RequestSnapshot, Route};
+use crate::report::third_party::crumb;
 use crate::report::{body, job, trace};
 use crate::scrub::MASK;
 #[cfg(feature = "axum")]
@@ -83,16 +84,23 @@ pub(crate) fn facts(event: &mut Event<'static>, facts: &Facts) {
         event.tags.insert("faultwire.no_room".to_owned(), facts.left_out.to_string());
     }
     if !facts.breadcrumbs.is_empty() {
-        event.breadcrumbs.values.extend(facts.breadcrumbs.iter().map(|crumb| Breadcrumb {
+        event.breadcrumbs.values.extend(facts.breadcrumbs.iter().map(breadcrumb));
+        // The SDK's and ours, in the order in which they happened.
+        event.breadcrumbs.values.sort_by_key(|crumb| crumb.timestamp);
+    }
+}
+
+fn breadcrumb(crumb: &Crumb) -> Breadcrumb {
+    match crumb {
+        Crumb::Said(crumb) => Breadcrumb {
             timestamp: crumb.timestamp,
             level: level(crumb.level),
             category: crumb.category.as_deref().map(str::to_owned),
             message: Some(crumb.message.clone()),
             data: crumb.data.clone(),
             ..Breadcrumb::default()
-        }));
-        // The SDK's and ours, in the order in which they happened.
-        event.breadcrumbs.values.sort_by_key(|crumb| crumb.timestamp);
+        },
+        Crumb::Called(call) => crumb::breadcrumb(call),
     }
 }
 

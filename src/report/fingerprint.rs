@@ -4,7 +4,7 @@
 //! them badly when ids are in it. So the fingerprint is ours: kind, type without generics, message without
 //! what varies, and the source file without line and column.
 
-use crate::record::{Kind, Place, normalise, truncated, without_generics};
+use crate::record::{Details, Kind, Place, normalise, truncated, without_generics};
 use crate::scrub::scrub_text;
 
 /// At most this many bytes of a message.
@@ -20,6 +20,23 @@ pub(crate) fn of_error(kind: Kind, type_name: &str, message: &str, place: Option
     let mut parts = vec![kind.as_str().to_owned(), without_generics(type_name).to_owned(), normal];
     parts.extend(place.map(|place| portable_file(&place.file)));
     parts
+}
+
+/// The fingerprint of a failure whose error has the fingerprint `of_error`. What is one issue whatever its message has
+/// one of its own; another failure of a database has that of the error, and what the database refused.
+pub(crate) fn of_subject(details: &Details, mut of_error: Vec<String>) -> Vec<String> {
+    let mut parts = Vec::new();
+    if details.issue(|part| parts.push(part.to_owned())) {
+        return parts;
+    }
+    if let Some(service) = details.third_party().and_then(|failure| failure.service()) {
+        of_error.push(service.to_owned());
+    }
+    if let Some(failure) = details.failure() {
+        of_error.push(failure.class.as_str().to_owned());
+        of_error.extend(failure.constraint().or(failure.table()).map(str::to_owned));
+    }
+    of_error
 }
 
 /// The fingerprint of a response that came without an error.

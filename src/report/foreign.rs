@@ -4,7 +4,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 
-use super::{Report, as_error, chain, database};
+use super::{Report, as_error, chain, database, third_party};
 use crate::record::{BoxError, Cause, Details, Link};
 use crate::reporter::ErrorName;
 
@@ -16,7 +16,20 @@ pub(crate) fn details_of<E: fmt::Display + 'static>(error: &E, names: &[ErrorNam
     if let Some(details) = report.and_then(|report| report.copy(names)) {
         return details;
     }
-    let known: Option<&(dyn Error + 'static)> = match boxed {
+    let type_name = std::any::type_name::<E>();
+    match known(error) {
+        Some(error) => Details::of_chain(error, Some(type_name), names),
+        None => {
+            let link = Link { type_name: type_name.into(), message: chain::text_of(error) };
+            Details::new(Cause::Chain(vec![link]))
+        }
+    }
+}
+
+/// The error with its chain, if it is boxed or of a type that is known.
+pub(crate) fn known<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
+    let any: &dyn Any = error;
+    let known: Option<&(dyn Error + 'static)> = match any.downcast_ref::<BoxError>() {
         Some(boxed) => Some(&**boxed),
         None => any.downcast_ref::<std::io::Error>().map(|error| error as _),
     };
@@ -24,12 +37,5 @@ pub(crate) fn details_of<E: fmt::Display + 'static>(error: &E, names: &[ErrorNam
     let known = known.or_else(|| any.downcast_ref::<axum::Error>().map(|error| error as _));
     #[cfg(feature = "tonic")]
     let known = known.or_else(|| any.downcast_ref::<tonic::Status>().map(|error| error as _));
-    let type_name = std::any::type_name::<E>();
-    match known.or_else(|| database::known(any)) {
-        Some(error) => Details::of_chain(error, Some(type_name), names),
-        None => {
-            let link = Link { type_name: type_name.into(), message: chain::text_of(error) };
-            Details::new(Cause::Chain(vec![link]))
-        }
-    }
+    known.or_else(|| database::known(any)).or_else(|| third_party::known(any))
 }

@@ -17,11 +17,14 @@ mod from;
 #[cfg(feature = "tonic")]
 mod grpc;
 mod job;
+mod links;
 mod problem;
+mod recognise;
 pub(crate) mod response;
 mod result_ext;
 pub(crate) mod stack;
 pub(crate) mod submit;
+pub(crate) mod third_party;
 pub(crate) mod trace;
 
 use std::borrow::Cow;
@@ -39,6 +42,7 @@ pub use self::as_error::ReportError;
 pub use self::result_ext::ResultExt;
 pub use crate::record::{AuthError, AuthFailure, Breadcrumb};
 pub use crate::record::{DatabaseClass, DatabaseFailure, EventId, FailureInfo, Fault, Kind, Level};
+pub use crate::record::{ThirdPartyClass, ThirdPartyFailure, ThirdPartyPhase};
 pub(crate) use problem::problem_json;
 
 use self::submit::{Failure, settle, submit};
@@ -111,8 +115,9 @@ impl Report {
         self.0.as_ref().map_or_else(EventId::random, |details| details.id)
     }
 
-    /// The status of the response. Default: 500, and 503 for a database that cannot be reached. A report that answers below 500 is not sent, only counted,
-    /// unless it is [`always`](Self::always) or [`critical`](Self::critical).
+    /// The status of the response. Default: 500; 503 for a database that cannot be reached; 502, 503 or 504 for
+    /// another service that fails (see [`third_party`](Self::third_party)). A report that answers below 500 is not sent,
+    /// only counted, unless it is [`always`](Self::always) or [`critical`](Self::critical).
     pub fn status(self, status: StatusCode) -> Self {
         self.say(|details| details.answer = status)
     }
@@ -123,8 +128,8 @@ impl Report {
         self.say(|details| details.public = Some(detail))
     }
 
-    /// What caused the failure. Default: [`Kind::Database`] if a database's driver is in the chain, else
-    /// [`Kind::Route`] in a request, else [`Kind::Other`].
+    /// What caused the failure. Default: [`Kind::Database`] if a database's driver is in the chain,
+    /// [`Kind::ThirdParty`] if an HTTP or gRPC client is, else [`Kind::Route`] in a request, else [`Kind::Other`].
     pub fn kind(self, kind: Kind) -> Self {
         self.say(|details| details.kind = Some(kind))
     }
@@ -261,8 +266,6 @@ impl Report {
             left_out: said.left_out,
             fingerprint: said.fingerprint.clone(),
             answer: said.answer,
-            auth: said.auth,
-            login: said.login.clone(),
             ..Details::new(cause)
         })
     }
@@ -307,7 +310,7 @@ pub(crate) fn send_panic(origin: Origin, details: Box<Details>, mechanism: Mecha
 
 fn send_from(
     origin: Option<Origin>,
-    details: Box<Details>,
+    mut details: Box<Details>,
     mechanism: Mechanism,
     hub: impl FnOnce() -> Option<Arc<Hub>>,
 ) {
@@ -325,6 +328,7 @@ fn send_from(
     if is_failure || details.critical {
         context.tell(details.id, matches!(details.cause, Cause::Panic(_)));
     }
+    context.absorb_calls(&mut details);
     let failure = Failure { details, status: None, context: &context, has_answer: origin.is_none() };
     submit(reporter, failure, |details| Record {
         details,

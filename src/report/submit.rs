@@ -1,12 +1,17 @@
 //! From a failure to the sink: as a record of its own, or as one more of many.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use http::StatusCode;
+use sentry::Hub;
 use tracing::level_filters::LevelFilter;
 
 use crate::context::Context;
-use crate::record::{BoxError, Cause, Details, EventId, FailureInfo, Kind, Link};
+use crate::record::{
+    BoxError, Cause, Details, EventId, FailedCall, FailureInfo, Kind, Link, Mechanism, Origin,
+    ThirdPartyClass, ThirdPartyPhase,
+};
 use crate::report::chain;
 use crate::reporter::{self, ErrorName, Reporter, Settings};
 use crate::sink::Record;
@@ -76,6 +81,31 @@ pub(crate) fn apply_rules(
     details.critical = is_critical.unwrap_or(false);
 }
 
+/// Hands in a failed call of another service, which the caller may have got over.
+pub(crate) fn submit_call(context: &Context, call: FailedCall, hub: impl FnOnce() -> Option<Arc<Hub>>) {
+    let Some(reporter) = context.reporter() else { return };
+    let FailedCall { mut details, timestamp } = call;
+    details.about_third_party(|failure| {
+        // Whatever its error says, it was no response.
+        if failure.class == ThirdPartyClass::Other {
+            (failure.phase, failure.class) = (ThirdPartyPhase::Request, ThirdPartyClass::Connection);
+        }
+    });
+    let failure = Failure { details, status: None, context, has_answer: false };
+    submit(reporter, failure, |details| Record {
+        details,
+        timestamp,
+        mechanism: Mechanism { name: "upstream", handled: true },
+        origin: context.origin().unwrap_or(Origin::Process),
+        status: None,
+        facts: context.facts(),
+        body: context.body(),
+        context: context.clone(),
+        hub: hub(),
+        stands_for: None,
+    });
+}
+
 /// A report that is only counted: the request goes on, and what fails later shows it.
 pub(crate) fn settle(context: &Context, details: &Details) {
     if details.recorded.load(Ordering::Relaxed) {
@@ -85,7 +115,7 @@ pub(crate) fn settle(context: &Context, details: &Details) {
         reporter.counters.discarded.add(1);
     }
     if let Cause::Error { error, .. } = &details.cause {
-        let text = match details.failure() {
+        let text = match &details.subject {
             None => chain::text_of(error),
             Some(_) => chain::message_of(&**error),
         };

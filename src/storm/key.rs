@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use foldhash::quality::{FoldHasher, RandomState};
 
 use crate::record::{
-    BoxError, Cause, DatabaseFailure, Details, Fault, Kind, normalise, spread, truncated, without_generics,
+    BoxError, Cause, DatabaseFailure, Details, Kind, normalise, spread, truncated, without_generics,
 };
 use crate::reporter;
 
@@ -114,14 +114,22 @@ impl Details {
             let key = KeyOf::new().number(u64::from(self.critical));
             return fingerprint.iter().fold(key, |key, part| key.text(part)).finish();
         }
-        // One outage is one storm, as it is one issue: whatever the route, the type and the place.
-        if let Some(failure) = self.failure().filter(|failure| failure.fault() == Fault::Infrastructure) {
-            let key = KeyOf::new().number(u64::from(self.critical)).number(failure.class as u64);
-            return key.text("database").text(failure.driver).finish();
+        if self.subject.is_some()
+            && let Some(key) = self.issue_key()
+        {
+            return key;
         }
         let likeness = self.likeness.unwrap_or_else(|| self.likeness(self.place_hash()));
         let kind = (kind as u64).wrapping_shl(1) | u64::from(self.critical);
         Key(spread(likeness ^ kind))
+    }
+
+    /// What is one issue whatever its message is one storm.
+    #[cold]
+    fn issue_key(&self) -> Option<Key> {
+        let mut key = Some(KeyOf::new().number(u64::from(self.critical)));
+        let is_one = self.issue(|part| key = key.take().map(|key| key.text(part)));
+        key.filter(|_| is_one).map(KeyOf::finish)
     }
 
     /// The hash of type, message and place: what is known of a failure when it is made.

@@ -31,7 +31,7 @@ const FLOORS: [&[&str]; 7] = [
 /// The modules every record passes through; they refer to each other, so they count as one folder.
 const CORE: &[&str] = &["record", "reporter", "context", "sink", "stacks", "stats", "storm", "auth"];
 /// What captures knows the core, the scrubber and each other, never a queue, the spool or a destination.
-const CAPTURING: &[&str] = &["layer", "logs", "panics", "job", "report"];
+const CAPTURING: &[&str] = &["layer", "logs", "panics", "job", "report", "upstream"];
 /// `spool` knows bytes and paths, `secrets` is data: they import nothing of the crate.
 const ALONE: &[&str] = &["deliver/spool", "scrub/secrets"];
 const PRINTING: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];

@@ -31,4 +31,5 @@ mod situations;
 mod stacks;
 mod storm;
 mod support;
+mod third_party;
 mod tls;

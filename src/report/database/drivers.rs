@@ -1,20 +1,24 @@
 //! Which links of a chain are errors of a database's driver.
-//!
-//! Every report asks this on the failing thread, so a link that is none costs the comparison of its size: the size of
-//! a value behind `dyn Error` is at hand, its type takes a call for each that it could be.
 
 use std::any::Any;
 use std::error::Error;
-use std::mem::{size_of, size_of_val};
 use std::sync::Once;
 
 use crate::record::DatabaseFailure;
-
-/// At most this many links are looked at.
-const MAX_LINKS: usize = 32;
+use crate::report::links::bit;
+pub(super) use crate::report::links::inside;
+#[cfg(any(
+    feature = "sqlx",
+    feature = "sqlx-0-8",
+    feature = "diesel",
+    feature = "tokio-postgres",
+    feature = "sea-orm",
+    feature = "redis"
+))]
+pub(super) use crate::report::links::{as_a, size};
 
 /// The sizes of all the errors that drivers have.
-const SIZES: u64 = {
+pub(crate) const SIZES: u64 = {
     let sizes = 0;
     #[cfg(feature = "sqlx")]
     let sizes = sizes | super::from_sqlx::current::SIZES;
@@ -31,55 +35,6 @@ const SIZES: u64 = {
     sizes
 };
 
-/// Whether there is a driver at all.
-pub(super) const EXIST: bool = SIZES != 0;
-
-/// The set that holds the size of `T`: one bit for eight bytes.
-pub(super) const fn size<T>() -> u64 {
-    bit(size_of::<T>())
-}
-
-const fn bit(size: usize) -> u64 {
-    1_u64.wrapping_shl(size.wrapping_shr(3) as u32)
-}
-
-pub(super) fn as_a<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    if size_of_val(error) == size_of::<T>() { error.downcast_ref() } else { None }
-}
-
-/// What the first link that is a driver's says. It runs `source()`, which is the application's code.
-pub(crate) fn recognise(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
-    if !EXIST {
-        return None;
-    }
-    let mut link = Some(error);
-    for _ in 0..MAX_LINKS {
-        let error = link?;
-        let inside = inside(error);
-        if may_be_one(inside)
-            && let Some(failure) = look(inside)
-        {
-            return Some(failure);
-        }
-        link = error.source();
-    }
-    None
-}
-
-/// An `io::Error` shows what it was made of as its own, and leaves it out of the chain.
-#[inline]
-pub(super) fn inside<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    match as_a::<std::io::Error>(error).and_then(std::io::Error::get_ref) {
-        Some(inside) => inside,
-        None => error,
-    }
-}
-
-#[inline]
-fn may_be_one(error: &(dyn Error + 'static)) -> bool {
-    SIZES.wrapping_shr(size_of_val(error).wrapping_shr(3) as u32) & 1 == 1
-}
-
 /// What this one link says.
 #[cold]
 #[inline(never)]
@@ -94,7 +49,7 @@ fn may_be_one(error: &(dyn Error + 'static)) -> bool {
     )),
     expect(unused_variables, reason = "there are no drivers")
 )]
-pub(super) fn look(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
+pub(crate) fn look(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
     let size = bit(size_of_val(error));
     #[cfg(feature = "sqlx")]
     if super::from_sqlx::current::SIZES & size != 0
@@ -219,13 +174,5 @@ mod tests {
         assert!(of(std::any::type_name::<tokio_postgres::Error>()).is_some());
         assert!(of(std::any::type_name::<sea_orm::DbErr>()).is_some());
         assert_eq!(of(std::any::type_name::<std::io::Error>()), None);
-    }
-
-    #[test]
-    fn a_link_that_is_no_drivers_is_passed_by_its_size_and_one_that_is_is_found() {
-        assert!(may_be_one(&sqlx09::Error::PoolTimedOut) && may_be_one(&diesel::result::Error::NotFound));
-        let parse = "x".parse::<u8>().unwrap_err();
-        assert!(!may_be_one(&parse) && recognise(&parse).is_none());
-        assert!(recognise(&std::io::Error::other(sqlx09::Error::PoolTimedOut)).is_some());
     }
 }

@@ -26,17 +26,13 @@ mod tests;
 mod tokens;
 
 use std::borrow::Cow;
-use std::error::Error;
 
 use http::StatusCode;
 
-use super::{Report, chain};
-use crate::record::{
-    BoxError, Cause, Database, DatabaseClass, DatabaseFailure, Details, Pool, Subject, kept_statement,
-};
-use crate::reporter::{self, ErrorName};
+use super::Report;
+use crate::record::{BoxError, Database, DatabaseClass, DatabaseFailure, Pool, kept_statement};
 
-pub(crate) use drivers::{known, notice_unknown};
+pub(crate) use drivers::{SIZES, known, look, notice_unknown};
 
 impl Report {
     /// A report of a failure of a database, whatever its error: of kind [`Kind::Database`](crate::Kind::Database).
@@ -112,7 +108,7 @@ impl Report {
             database.failure.get_or_insert_with(|| DatabaseFailure::new(driver, class));
         });
         if let Some(details) = report.0.as_deref_mut() {
-            details.answer_as_failed();
+            details.answer_for_database();
         }
         report
     }
@@ -158,67 +154,6 @@ impl Report {
     }
 
     fn about_database(self, say: impl FnOnce(&mut Database)) -> Self {
-        self.say(|details| {
-            let Subject::Database(database) =
-                details.subject.get_or_insert_with(|| Subject::Database(Box::default()));
-            say(database);
-        })
+        self.say(|details| details.about_database(say))
     }
 }
-
-impl Details {
-    /// What is said of an error that somebody else keeps: its chain is read here.
-    pub(crate) fn of_chain(
-        error: &(dyn Error + 'static),
-        outermost: Option<&'static str>,
-        names: &[ErrorName],
-    ) -> Self {
-        let mut details = Self::new(Cause::Chain(chain::links(error, outermost, names)));
-        if let Some(failure) = reporter::shielded(|| drivers::recognise(error)).flatten() {
-            details.found(*failure);
-        }
-        details
-    }
-
-    /// Looks for a driver's error in one that was just taken.
-    #[inline]
-    pub(crate) fn recognise(&mut self) {
-        if drivers::EXIST {
-            self.look_for_driver();
-        }
-    }
-
-    fn look_for_driver(&mut self) {
-        if let Cause::Error { error, .. } = &self.cause
-            && let Some(failure) = reporter::shielded(|| drivers::recognise(&**error)).flatten()
-        {
-            self.found(*failure);
-        }
-    }
-
-    #[cold]
-    fn found(&mut self, failure: DatabaseFailure) {
-        let database = Database { failure: Some(failure), ..Database::default() };
-        self.subject = Some(Subject::Database(Box::new(database)));
-        self.answer_as_failed();
-    }
-
-    /// What can be had again later is answered with 503; everything else remains 500.
-    fn answer_as_failed(&mut self) {
-        if self.answer == StatusCode::INTERNAL_SERVER_ERROR && self.is_unavailable() {
-            self.answer = StatusCode::SERVICE_UNAVAILABLE;
-        }
-    }
-
-    fn is_unavailable(&self) -> bool {
-        self.failure().is_some_and(|failure| failure.class.is_unavailable())
-    }
-
-    /// After how many seconds the client may ask again, for the header of that name.
-    pub(crate) fn retry_after(&self) -> Option<u16> {
-        (self.answer == StatusCode::SERVICE_UNAVAILABLE && self.is_unavailable()).then_some(RETRY_AFTER)
-    }
-}
-
-/// Seconds: about what it takes to connect again. Clients that all wait for longer come back all at once.
-const RETRY_AFTER: u16 = 5;

@@ -8,7 +8,7 @@ use sentry::protocol::{Context, Event};
 use serde_json::{Value, json};
 
 use super::statement::shown;
-use crate::record::{Database, DatabaseFailure, Fault, Kind, Pool};
+use crate::record::{Database, Pool};
 
 /// The context's name; the servers' own names have a fixed shape.
 const CONTEXT: &str = "database";
@@ -56,16 +56,4 @@ pub(crate) fn database(event: &mut Event<'static>, database: &Database) {
     if !context.is_empty() {
         event.contexts.insert(CONTEXT.to_owned(), Context::Other(context));
     }
-}
-
-/// The fingerprint of a failure whose error has the fingerprint `of_error`. One of infrastructure has the same whatever
-/// the route, the type and the message; any other that of the error, and what the database refused.
-pub(crate) fn fingerprint(failure: &DatabaseFailure, mut of_error: Vec<String>) -> Vec<String> {
-    let class = failure.class.as_str();
-    if failure.fault() == Fault::Infrastructure {
-        return [Kind::Database.as_str(), failure.driver, class].map(str::to_owned).to_vec();
-    }
-    of_error.push(class.to_owned());
-    of_error.extend(failure.constraint().or(failure.table()).map(str::to_owned));
-    of_error
 }

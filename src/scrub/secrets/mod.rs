@@ -103,8 +103,8 @@ pub(crate) const ABOUT: &[&str] = &[
     "family", "families",
 ];
 
-/// Keys that are harmless as a whole, in whatever spelling: what language models count, our own tags, and
-/// lints of Rust.
+/// Keys that are harmless as a whole, in whatever spelling: what language models count, our own tags, lints of
+/// Rust, and OpenTelemetry's name for the host of a service.
 #[rustfmt::skip]
 pub(crate) const HARMLESS: &[&str] = &[
     "max_tokens", "min_tokens", "num_tokens", "total_tokens", "prompt_tokens", "completion_tokens",
@@ -112,7 +112,7 @@ pub(crate) const HARMLESS: &[&str] = &[
     "max_output_tokens", "audio_tokens", "image_tokens", "text_tokens", "accepted_prediction_tokens",
     "rejected_prediction_tokens", "cache_creation_input_tokens", "cache_read_input_tokens",
     "prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details",
-    "auth_kind", "auth_failure", "boarding_pass", "pass_rate", "trivially_copy_pass_by_ref",
+    "auth_kind", "auth_failure", "server_address", "boarding_pass", "pass_rate", "trivially_copy_pass_by_ref",
     "needless_pass_by_value", "needless_pass_by_ref_mut",
 ];
 

@@ -8,6 +8,7 @@ mod jobs;
 mod sdk;
 mod server;
 mod tap;
+mod third_party;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -65,7 +65,12 @@ pub(super) const REASONS: &[Reason] = &[
     ("tags.suppressed", "how many failures this event stands for", "`FAULTWIRE_STORM=off`"),
     ("tags.*", "what the application said with `tag(..)`, scrubbed", "do not call it"),
     ("extra.*", "what the application said with `data(..)`, scrubbed", "do not call it"),
-    ("breadcrumbs.values[].*", "what the application said with `breadcrumb(..)`, scrubbed", "do not call it"),
+    (
+        "breadcrumbs.values[].*",
+        "what the application said with `breadcrumb(..)`, scrubbed, and its calls through `UpstreamLayer`: method, \
+         host, the path with ids replaced, status, time",
+        "do not call it",
+    ),
     ("contexts.trace.*", "the request's trace, from `traceparent` if it has one", "always sent"),
     ("contexts.response.*", "what the client was answered", "always sent"),
     ("contexts.job.args.*", "what the application said with `args(..)`, scrubbed", "do not call it"),

@@ -1,0 +1,119 @@
+//! The calls that a request makes of other services, and those that failed.
+//!
+//! A failed call waits until its request ends: if that fails by it, the two are one event, which knows what both know.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use super::{Context, Inner};
+use crate::record::{Call, Crumb, Details, FailedCall};
+
+/// So many failed calls wait in one request; of one host and kind only the last does.
+const MAX_WAITING: usize = 8;
+
+impl Context {
+    /// Leaves a call among the breadcrumbs. Without effect where no request or task runs.
+    pub(crate) fn called(&self, call: Call) {
+        if let Some(inner) = &self.0 {
+            let mut shared = inner.shared();
+            Arc::make_mut(shared.facts.get_or_insert_default()).push(Crumb::Called(call));
+        }
+    }
+
+    /// Keeps a failed call until the request ends. It comes back if no request is running here, or there is no room.
+    pub(crate) fn hold_call(&self, mut details: Box<Details>) -> Result<(), Box<Details>> {
+        let Some(inner) = self.0.as_deref().filter(|inner| inner.has_request) else { return Err(details) };
+        let mut shared = inner.shared();
+        if shared.ended {
+            return Err(details);
+        }
+        let earlier = shared.failed_calls.iter().position(|earlier| are_same(&earlier.details, &details));
+        // The last try tells most.
+        let earlier = earlier.map(|place| shared.failed_calls.remove(place));
+        if shared.failed_calls.len() >= MAX_WAITING {
+            return Err(details);
+        }
+        let tries = earlier
+            .as_ref()
+            .and_then(|earlier| earlier.details.third_party())
+            .map(|failure| failure.attempt.unwrap_or(1));
+        if let Some(tries) = tries {
+            details.about_third_party(|failure| {
+                failure.attempt.get_or_insert(tries.saturating_add(1));
+            });
+        }
+        shared.failed_calls.push(FailedCall { details, timestamp: SystemTime::now() });
+        inner.has_failed_calls.store(true, Ordering::Relaxed);
+        drop(shared);
+        drop(earlier);
+        Ok(())
+    }
+
+    /// Whether a failed call waits.
+    #[inline]
+    pub(crate) fn has_failed_calls(&self) -> bool {
+        self.0.as_ref().is_some_and(|inner| inner.has_failed_calls.load(Ordering::Relaxed))
+    }
+
+    /// A failure takes the calls with it that it is about.
+    #[inline]
+    pub(crate) fn absorb_calls(&self, details: &mut Details) {
+        if self.has_failed_calls() {
+            self.absorb(details);
+        }
+    }
+
+    #[cold]
+    fn absorb(&self, details: &mut Details) {
+        let Some(inner) = &self.0 else { return };
+        let mut mine = Vec::new();
+        let mut shared = inner.shared();
+        while let Some(place) = shared.failed_calls.iter().position(|call| are_same(&call.details, details)) {
+            mine.push(shared.failed_calls.remove(place));
+        }
+        drop(shared);
+        for call in mine.iter_mut().rev() {
+            if let Some(seen) = call.details.third_party().cloned() {
+                details.about_third_party(|failure| failure.complete(seen));
+            }
+        }
+    }
+
+    /// The failed calls that nobody has told of.
+    #[cold]
+    pub(crate) fn take_failed_calls(&self) -> Vec<FailedCall> {
+        let Some(inner) = &self.0 else { return Vec::new() };
+        inner.has_failed_calls.store(false, Ordering::Relaxed);
+        std::mem::take(&mut inner.shared().failed_calls)
+    }
+
+    /// The same at the end of the request: a task that goes on tells of its calls itself.
+    #[inline]
+    pub(crate) fn end_calls(&self) -> Vec<FailedCall> {
+        match &self.0 {
+            Some(inner) if Arc::strong_count(inner) > 1 || self.has_failed_calls() => {
+                inner.shared().ended = true;
+                self.take_failed_calls()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Inner {
+    /// How many of them nobody will tell of.
+    pub(super) fn forget_calls(&mut self) -> usize {
+        *self.has_failed_calls.get_mut() = false;
+        let shared = self.shared.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        shared.ended = false;
+        std::mem::take(&mut shared.failed_calls).len()
+    }
+}
+
+fn are_same(one: &Details, other: &Details) -> bool {
+    match (one.third_party(), other.third_party()) {
+        (Some(one), Some(other)) => one.is_same_call(other),
+        _ => false,
+    }
+}

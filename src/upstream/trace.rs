@@ -1,0 +1,106 @@
+//! The headers by which another service of yours goes on with the trace.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::context::Context;
+use crate::report::trace;
+use crate::reporter::Reporter;
+
+const SENTRY_TRACE: HeaderName = HeaderName::from_static("sentry-trace");
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What a value of W3C's baggage shows as it is.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A host that may be told, or all below one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Host {
+    name: String,
+    below: bool,
+}
+
+impl Host {
+    pub(super) fn new(mut pattern: String) -> Self {
+        pattern.make_ascii_lowercase();
+        match pattern.strip_prefix('*') {
+            Some(suffix) => Self { name: suffix.to_owned(), below: true },
+            None => Self { name: pattern, below: false },
+        }
+    }
+
+    pub(super) fn is(&self, host: &str) -> bool {
+        let Some(begin) = host.len().checked_sub(self.name.len()) else { return false };
+        let end = host.get(begin..).is_some_and(|end| end.eq_ignore_ascii_case(&self.name));
+        // `*` alone is everybody; `*internal` without a dot would be `notinternal`, too.
+        end && if self.below { begin > 0 && self.name.starts_with('.') } else { begin == 0 }
+    }
+}
+
+/// Adds the running trace to the headers of a request.
+#[cold]
+pub(super) fn add(headers: &mut HeaderMap, context: &Context, reporter: &Reporter) {
+    if headers.contains_key(&SENTRY_TRACE) {
+        return;
+    }
+    let Some(trace) = trace::of(context) else { return };
+    let (trace_id, span_id) = (trace.trace_id, trace.span_id);
+    let incoming = |name| context.request().and_then(|request| request.headers.value(name));
+    // Whether the trace is recorded was decided where it began.
+    let sampled = incoming("sentry-trace").and_then(|value| {
+        value
+            .trim()
+            .rsplit('-')
+            .next()
+            .filter(|flag| matches!(*flag, "0" | "1"))
+            .map(|flag| format!("-{flag}"))
+    });
+    let mut baggage = format!("sentry-trace_id={trace_id}");
+    if let Some(client) = reporter.hub.client() {
+        let options = client.options();
+        let said = [("environment", &options.environment), ("release", &options.release)];
+        for (name, value) in said {
+            if let Some(value) = value {
+                baggage.push_str(&format!(",sentry-{name}={}", utf8_percent_encode(value, ENCODED)));
+            }
+        }
+    }
+    let mut set = |name: HeaderName, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.append(name, value);
+        }
+    };
+    set(SENTRY_TRACE, format!("{trace_id}-{span_id}{}", sampled.unwrap_or_default()));
+    set(BAGGAGE, baggage);
+    let flags = incoming("traceparent").and_then(|value| value.trim().rsplit('-').next().map(str::to_owned));
+    if let Some(flags) = flags.filter(|flags| flags.len() == 2)
+        && !headers.contains_key(&TRACEPARENT)
+        && let Ok(value) = HeaderValue::from_str(&format!("00-{trace_id}-{span_id}-{flags}"))
+    {
+        headers.insert(TRACEPARENT, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_a_host_or_all_below_one_and_nothing_like_it() {
+        let is = |pattern: &str, host| Host::new(pattern.to_owned()).is(host);
+        assert!(is("orders.internal", "orders.internal") && is("Orders.Internal", "orders.INTERNAL"));
+        assert!(is("*.internal", "orders.internal") && is("*.internal", "a.b.internal"));
+        for (pattern, host) in [
+            ("orders.internal", "my.orders.internal"),
+            ("orders.internal", "orders.internal.example.com"),
+            ("*.internal", "internal"),
+            ("*.internal", ".internal"),
+            ("*.internal", "notinternal"),
+            ("*internal", "notinternal"),
+            ("*", "example.com"),
+            ("", "example.com"),
+        ] {
+            assert!(!is(pattern, host), "{pattern}: {host}");
+        }
+    }
+}
