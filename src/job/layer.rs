@@ -18,7 +18,7 @@ use crate::report::foreign;
 use crate::reporter;
 use crate::scrub::scrub_text;
 
-/// Reports the failures of a service whose requests are jobs; see the [module](crate::job) for when.
+/// Reports the failures of a service whose requests are jobs; see the [module](mod@crate::job) for when.
 ///
 /// Request, response and error pass as they are. A panic goes on unwinding after it was recorded. A job's
 /// [timeout](Job::timeout) does nothing here: there is no error of the service's to return for it.

@@ -1,6 +1,6 @@
 //! [`ReportError`]: a report where an error is asked for.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::error::Error;
 use std::fmt;
 
@@ -51,8 +51,14 @@ impl Error for ReportError {
     }
 }
 
-/// The report in an error, if that is what it is; else the error.
+/// Whether a report may be in an error of this type: nearly none is looked into, nor moved for it.
 #[inline]
+pub(super) fn may_hold<E: 'static>() -> bool {
+    TypeId::of::<E>() == TypeId::of::<ReportError>() || TypeId::of::<E>() == TypeId::of::<BoxError>()
+}
+
+/// The report in an error, if that is what it is; else the error.
+#[cold]
 pub(super) fn unwrapped<E: 'static>(error: E) -> Result<Report, E> {
     let mut error = Some(error);
     let any: &mut dyn Any = &mut error;

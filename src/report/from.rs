@@ -12,16 +12,25 @@ use crate::record::{BoxError, Cause, Details};
 impl<E: Into<BoxError> + 'static> From<E> for Report {
     #[track_caller]
     fn from(error: E) -> Self {
-        let error = match as_error::unwrapped(error) {
-            Ok(report) => return report,
-            Err(error) => error,
-        };
+        if as_error::may_hold::<E>() {
+            return match as_error::unwrapped(error) {
+                Ok(report) => report,
+                Err(error) => Self::of(error, Location::caller()),
+            };
+        }
+        Self::of(error, Location::caller())
+    }
+}
+
+impl Report {
+    #[inline]
+    fn of<E: Into<BoxError> + 'static>(error: E, place: &'static Location<'static>) -> Self {
         let backtrace = backtrace_of(&error);
         let login = auth::recognise(&error);
         let cause = Cause::Error { error: boxed(error), type_name: type_name::<E>() };
         let mut details = Box::new(Details::new(cause));
         details.recognise();
-        details.location = Some(Location::caller().into());
+        details.location = Some(place.into());
         details.backtrace = backtrace;
         match login {
             Some(failure) => auth::of_login(details, failure),
