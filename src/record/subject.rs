@@ -15,11 +15,11 @@ pub(crate) struct Subject {
     pub(crate) login: Option<Pseudonym>,
 }
 
-/// What the application needs and does not contain. What was said last counts.
+/// What the application needs and does not contain. What was said last counts. Boxed: most subjects are logins.
 #[derive(Clone, Debug)]
 pub(crate) enum Dependency {
-    Database(Database),
-    ThirdParty(ThirdPartyFailure),
+    Database(Box<Database>),
+    ThirdParty(Box<ThirdPartyFailure>),
 }
 
 /// What is known by the subject.
@@ -33,7 +33,7 @@ impl Details {
         let dependency = &mut self.subject_mut().dependency;
         let mut database = match dependency.take() {
             Some(Dependency::Database(database)) => database,
-            _ => Database::default(),
+            _ => Box::default(),
         };
         say(&mut database);
         *dependency = Some(Dependency::Database(database));
@@ -44,7 +44,7 @@ impl Details {
         let dependency = &mut self.subject_mut().dependency;
         let mut failure = match dependency.take() {
             Some(Dependency::ThirdParty(failure)) => failure,
-            _ => ThirdPartyFailure::default(),
+            _ => Box::default(),
         };
         say(&mut failure);
         *dependency = Some(Dependency::ThirdParty(failure));
