@@ -37,3 +37,8 @@ pub use record::{BoxError, EventId, Kind, User};
 pub use report::Report;
 pub use scrub::{Scrubber, Sensitive, redacted, scrubber};
 pub use stats::{DestinationStats, Dropped, Evicted, SpoolStats, Stats};
+
+// The code of the guide is compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/migrating.md")]
+struct Migrating;
