@@ -6,12 +6,13 @@ use std::error::Error;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use sentry::Hub;
 
 use super::grpc::Ended;
@@ -53,13 +54,15 @@ impl Active {
     #[inline]
     pub(super) fn answered<R>(mut self, answer: &mut Response<R>) -> Self {
         let parked = self.context.unpark().or_else(|| take_travelling(answer.extensions_mut()));
-        let ended = Ended::of(answer.headers());
+        // Calls of gRPC are POST: the others need not be asked.
+        let is_post = self.context.request().is_some_and(|request| request.line.method == Method::POST);
+        let ended = if is_post { Ended::of(answer.headers()) } else { None };
         if parked.is_some()
             || answer.status().is_server_error()
             || ended.as_ref().is_some_and(Ended::is_failure)
         {
             let status = answer.status();
-            if let Some(id) = self.ended(parked, status, ended) {
+            if let Some(id) = self.ended(parked, status, ended.as_ref()) {
                 add_event_id(answer, id);
             }
         }
@@ -72,7 +75,7 @@ impl Active {
         let Some(ended) = Ended::of(trailers) else { return };
         let parked = self.context.unpark();
         if parked.is_some() || ended.is_failure() {
-            self.ended(parked, status, Some(ended));
+            self.ended(parked, status, Some(&ended));
         }
     }
 
@@ -82,26 +85,23 @@ impl Active {
         &mut self,
         parked: Option<Box<Details>>,
         status: StatusCode,
-        ended: Option<Ended>,
+        ended: Option<&Ended>,
     ) -> Option<EventId> {
-        let as_http = ended.as_ref().map_or(status, |ended| ended.status.max(status));
+        let as_http = ended.map_or(status, |ended| ended.status.max(status));
         match parked {
             Some(details) if !as_http.is_server_error() && !details.always && !details.critical => {
                 self.settle(&details);
                 return None;
             }
             // What was reported before is why.
-            Some(details)
-                if details.is_of_a_task_that_panicked()
-                    && self.context.panicked().is_some()
-                    && self.follows() =>
-            {
+            Some(details) if details.recorded.load(Ordering::Relaxed) => {
+                self.reported = true;
                 return Some(details.id);
             }
             None if self.panic.is_none() && self.follows() => return self.context.told(),
             _ => {}
         }
-        let (mechanism, mut details) = self.cause_of(parked, ended.as_ref());
+        let (mechanism, mut details) = self.cause_of(parked, ended);
         if let Some(ended) = ended {
             let said = put(&mut details.tags, RPC_STATUS, ended.code.to_owned());
             details.left_out = details.left_out.saturating_add(usize::from(!said));
