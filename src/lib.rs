@@ -42,3 +42,8 @@ pub use report::{Report, ResultExt};
 pub use scrub::{Scrubber, Sensitive, redacted, scrubber};
 pub use stats::{AuthStats, DestinationStats, Dropped, Evicted, JobStats, SpoolStats, Stats};
 pub use upstream::UpstreamLayer;
+
+// The code of the guide is compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/migrating.md")]
+struct Migrating;

@@ -104,7 +104,8 @@ pub(crate) fn take_for(details: &mut Details) {
 }
 
 /// The addresses of this thread's stack. Nothing is resolved.
-#[inline(never)]
+// Each frame of ours would be walked, too.
+#[inline(always)]
 pub(crate) fn take() -> Stack {
     let mut addresses = [0; MAX_FRAMES];
     let mut taken = 0_usize;

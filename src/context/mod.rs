@@ -75,14 +75,18 @@ struct Inner {
 struct Shared {
     facts: Option<Arc<Facts>>,
     parked: Option<Box<Details>>,
-    /// The last failure that was reported here and goes on as no response.
-    told: Option<EventId>,
-    /// The last panic of a task that took this context along.
-    panicked: Option<EventId>,
+    /// Failures that were reported here, and are not what the request ends with. Boxed: most requests have none.
+    told: Option<Box<Told>>,
     body: Option<KeptBody>,
     failed_calls: Vec<FailedCall>,
     /// Set where somebody holds the context beyond the end of its request.
     ended: bool,
+}
+
+struct Told {
+    last: EventId,
+    /// The last panic of a task that took this context along.
+    panic: Option<EventId>,
 }
 
 /// The ids by which servers connect events of one request.
@@ -229,21 +233,19 @@ impl Context {
     pub(crate) fn tell(&self, id: EventId, panicked: bool) {
         if let Some(inner) = &self.0 {
             let mut shared = inner.shared();
-            shared.told = Some(id);
-            if panicked {
-                shared.panicked = Some(id);
-            }
+            let before = shared.told.take().and_then(|told| told.panic);
+            shared.told = Some(Box::new(Told { last: id, panic: if panicked { Some(id) } else { before } }));
         }
     }
 
     /// The last failure that was reported here.
     pub(crate) fn told(&self) -> Option<EventId> {
-        self.0.as_ref().and_then(|inner| inner.shared().told)
+        self.0.as_ref().and_then(|inner| Some(inner.shared().told.as_ref()?.last))
     }
 
     /// The last panic that was reported here.
     pub(crate) fn panicked(&self) -> Option<EventId> {
-        self.0.as_ref().and_then(|inner| inner.shared().panicked)
+        self.0.as_ref().and_then(|inner| inner.shared().told.as_ref()?.panic)
     }
 
     #[inline]
@@ -294,7 +296,7 @@ impl Inner {
         self.trace.take();
         let shared = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
         shared.facts = None;
-        (shared.told, shared.panicked) = (None, None);
+        shared.told = None;
         shared.body = None;
     }
 

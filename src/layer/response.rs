@@ -10,7 +10,7 @@ use std::time::SystemTime;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 use sentry::Hub;
 
 use super::grpc::Ended;
@@ -57,13 +57,15 @@ impl Active {
     #[inline]
     pub(super) fn answered<R>(mut self, answer: &mut Response<R>) -> Self {
         let parked = self.context.unpark().or_else(|| take_travelling(answer.extensions_mut()));
-        let ended = Ended::of(answer.headers());
+        // Calls of gRPC are POST: the others need not be asked.
+        let is_post = self.context.request().is_some_and(|request| request.line.method == Method::POST);
+        let ended = if is_post { Ended::of(answer.headers()) } else { None };
         if parked.is_some()
             || answer.status().is_server_error()
             || ended.as_ref().is_some_and(Ended::is_failure)
         {
             let status = answer.status();
-            if let Some(id) = self.ended(parked, status, ended) {
+            if let Some(id) = self.ended(parked, status, ended.as_ref()) {
                 add_event_id(answer, id);
             }
         }
@@ -80,7 +82,7 @@ impl Active {
         let Some(ended) = Ended::of(trailers) else { return };
         let parked = self.context.unpark();
         if parked.is_some() || ended.is_failure() {
-            self.ended(parked, status, Some(ended));
+            self.ended(parked, status, Some(&ended));
         }
     }
 
@@ -98,9 +100,9 @@ impl Active {
         &mut self,
         parked: Option<Box<Details>>,
         status: StatusCode,
-        ended: Option<Ended>,
+        ended: Option<&Ended>,
     ) -> Option<EventId> {
-        let as_http = ended.as_ref().map_or(status, |ended| ended.status.max(status));
+        let as_http = ended.map_or(status, |ended| ended.status.max(status));
         if let (Some(details), Some(reporter)) = (&parked, self.context.reporter()) {
             auth::note(reporter, self.context.request(), details);
         }
@@ -113,7 +115,7 @@ impl Active {
             None if self.panic.is_none() && self.follows() => return self.context.told(),
             _ => {}
         }
-        let (mechanism, mut details) = self.cause_of(parked, ended.as_ref());
+        let (mechanism, mut details) = self.cause_of(parked, ended);
         if let Some(ended) = ended {
             let said = put(&mut details.tags, RPC_STATUS, ended.code.to_owned());
             details.left_out = details.left_out.saturating_add(usize::from(!said));

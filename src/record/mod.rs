@@ -110,7 +110,7 @@ pub(crate) struct Details {
     /// The status and the text of the response that it becomes.
     pub(crate) answer: StatusCode,
     pub(crate) public: Option<Box<str>>,
-    /// Set when somebody recorded the failure without taking it: an `Err` that goes on to the server.
+    /// Set when the failure was recorded without this: an `Err` that goes on to the server, the panic of a task.
     pub(crate) recorded: AtomicBool,
     pub(crate) kind: Option<Kind>,
     /// What was recognised in the error, and what was said of that.
@@ -170,6 +170,7 @@ impl Details {
     }
 
     /// Whether it only says that a task of tokio's panicked, which the panic's hook has seen.
+    #[inline]
     pub(crate) fn is_of_a_task_that_panicked(&self) -> bool {
         let Cause::Error { error, type_name } = &self.cause else { return false };
         // Tokio's name for it; its text is `task 7 panicked with message "..."`.

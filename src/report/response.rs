@@ -65,12 +65,14 @@ impl Report {
     }
 
     /// Gives a task's panic the id under which the panic was reported.
+    #[inline]
     fn follow(&mut self) {
         if let Some(details) = self.0.as_deref_mut()
             && details.is_of_a_task_that_panicked()
             && let Some(id) = current().panicked()
         {
             details.id = id;
+            details.recorded.store(true, Ordering::Relaxed);
         }
     }
 
