@@ -56,7 +56,7 @@ const fn of(around: Around, handler: Handler) -> SetUp {
     SetUp { around, handler }
 }
 
-const BARS: [Bar; 8] = [
+const BARS: [Bar; 9] = [
     Bar {
         what: "a request that succeeds",
         set_up: of(Reporting, Answers),
