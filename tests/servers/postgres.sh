@@ -44,9 +44,11 @@ postgres_answers() {
     grep -q 'database system is ready to accept connections' "$1"
 }
 
-# Whatever the tests provoke, the server itself may not fail.
+# Whatever the tests provoke, the server itself may not fail. sqlx rolls a transaction back whose COMMIT failed, of which
+# PostgreSQL says that there is none.
 postgres_check() {
     local complaints
-    complaints=$(grep -E ' (PANIC|WARNING):  ' "$run/postgres/server.log" || true)
+    complaints=$(grep -E ' (PANIC|WARNING):  ' "$run/postgres/server.log" |
+        grep -v 'there is no transaction in progress' || true)
     [ -z "$complaints" ] || fail "PostgreSQL complained, see $run/postgres:"$'\n'"$complaints"
 }
