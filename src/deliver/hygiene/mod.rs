@@ -273,6 +273,27 @@ mod tests {
         once.to_value()
     }
 
+    /// So that what passes the gate is not looked at a second time.
+    #[test]
+    fn what_every_server_keeps_stays_as_it_was_to_the_byte() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let event = r#"{"event_id":"6a018c947fe243ae8716ae4f40d86000","fingerprint":["route","shop::OrderError"],
+            "transaction":"POST /orders/{id}","platform":"native","timestamp":NOW.822578,"server_name":"vm",
+            "release":"shop@1.2.3","environment":"production","user":{"id":"4711","data":{"plan":"pro"}},
+            "request":{"url":"http://shop.example.com/orders/42","data":"{\"order\":42}\n","query_string":"expand=items"},
+            "contexts":{"rust":{"type":"runtime","name":"rustc","raw_description":"rustc 1.95.0 (stable)"},
+            "trace":{"span_id":"1d93e2061d67cff0","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}},
+            "breadcrumbs":{"values":[{"timestamp":NOW.8225715,"message":"the order was stored"}]},
+            "exception":{"values":[{"type":"OrderError","value":"no stock","stacktrace":{"frames":[
+            {"function":"shop::main","filename":"src/main.rs","lineno":101,"in_app":true}]},
+            "mechanism":{"type":"report","handled":true}}]},"tags":{"region":"eu-central-1"},"extra":{"n":1.10e2}}"#;
+        let event: String = event.lines().map(str::trim_start).collect();
+        let event = event.replace("NOW", &now.to_string());
+        let mut read = crate::deliver::json::read(event.as_bytes()).unwrap();
+        mend(&mut read);
+        assert_eq!(read.to_string(), event);
+    }
+
     #[test]
     fn what_poisons_glitchtip_is_taken_out() {
         let event = mended(json!({

@@ -68,8 +68,8 @@ fn fails() -> Result<(), std::io::Error> {
     Err(std::io::Error::other("no stock"))
 }
 
-async fn sleeps() {
-    tokio::time::sleep(Duration::from_secs(60)).await;
+async fn hangs() {
+    std::future::pending::<()>().await;
 }
 
 async fn panics() {
@@ -190,7 +190,7 @@ async fn middleware_and_routers() {
     check(vec![
         row(
             "tower's timeout, told by a report",
-            watched(Router::new().route("/orders/{id}", get(sleeps)).layer(timeout())),
+            watched(Router::new().route("/orders/{id}", get(hangs)).layer(timeout())),
         )
         .answers(504)
         .event("report", ORDER, "timed out"),
@@ -198,7 +198,7 @@ async fn middleware_and_routers() {
             "tower-http's timeout, 408",
             watched(
                 Router::new()
-                    .route("/orders/{id}", get(sleeps))
+                    .route("/orders/{id}", get(hangs))
                     .layer(http_timeout(StatusCode::REQUEST_TIMEOUT)),
             ),
         )
@@ -207,7 +207,7 @@ async fn middleware_and_routers() {
             "tower-http's timeout, 504",
             watched(
                 Router::new()
-                    .route("/orders/{id}", get(sleeps))
+                    .route("/orders/{id}", get(hangs))
                     .layer(http_timeout(StatusCode::GATEWAY_TIMEOUT)),
             ),
         )
@@ -416,7 +416,7 @@ async fn streams_tasks_and_clients_that_leave() {
             }),
         ),
         Row::new("a client that leaves", "/orders/1", async |request| {
-            let running = order(sleeps).oneshot(request);
+            let running = order(hangs).oneshot(request);
             assert!(tokio::time::timeout(Duration::from_millis(5), running).await.is_err());
             None
         })

@@ -63,9 +63,8 @@ impl Service<Request<Body>> for Odd {
     }
 }
 
-async fn sleeps(_: Request<Body>) -> Result<Response<Body>, BoxError> {
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    fails()
+async fn hangs(_: Request<Body>) -> Result<Response<Body>, BoxError> {
+    std::future::pending().await
 }
 
 async fn panics(_: Request<Body>) -> Result<Response<Body>, Infallible> {
@@ -106,10 +105,10 @@ async fn services() {
         row("a panic in `call`", Odd { never_ready: false }).answers(500).event("panic", ORDER, "asked for"),
         // Before a request is there, there is nothing to report of: its caller is told.
         row("`poll_ready` fails", Odd { never_ready: true }).unanswered(),
-        row("a timeout", builder().timeout(Duration::from_millis(1)).service(service_fn(sleeps)))
+        row("a timeout", builder().timeout(Duration::from_millis(1)).service(service_fn(hangs)))
             .unanswered()
             .event("service", ORDER, "timed out"),
-        row("load that is shed", builder().load_shed().concurrency_limit(0).service(service_fn(sleeps)))
+        row("load that is shed", builder().load_shed().concurrency_limit(0).service(service_fn(hangs)))
             .unanswered()
             .event("service", ORDER, "overloaded"),
         row("behind a buffer", builder().buffer(1).service(service_fn(async |_| fails::<BoxError>())))
@@ -130,7 +129,7 @@ async fn services() {
             .unanswered()
             .event("service", ORDER, "no stock"),
         Row::new("a caller that leaves", "/orders/1", async |request| {
-            let running = ReportLayer::new().layer(service_fn(sleeps)).oneshot(request);
+            let running = ReportLayer::new().layer(service_fn(hangs)).oneshot(request);
             assert!(tokio::time::timeout(Duration::from_millis(5), running).await.is_err());
             None
         })
