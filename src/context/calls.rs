@@ -24,10 +24,10 @@ impl Context {
     /// Keeps a failed call until the request ends. It comes back if no request is running here, or there is no room.
     pub(crate) fn hold_call(&self, mut details: Box<Details>) -> Result<(), Box<Details>> {
         let Some(inner) = self.0.as_deref().filter(|inner| inner.has_request) else { return Err(details) };
-        let mut shared = inner.shared();
-        if shared.ended {
+        if inner.has_ended.load(Ordering::SeqCst) {
             return Err(details);
         }
+        let mut shared = inner.shared();
         let earlier = shared.failed_calls.iter().position(|earlier| are_same(&earlier.details, &details));
         // The last try tells most.
         let earlier = earlier.map(|place| shared.failed_calls.remove(place));
@@ -43,11 +43,18 @@ impl Context {
                 failure.attempt.get_or_insert(tries.saturating_add(1));
             });
         }
+        let id = details.id;
         shared.failed_calls.push(FailedCall { details, timestamp: SystemTime::now() });
-        inner.has_failed_calls.store(true, Ordering::Relaxed);
+        inner.has_failed_calls.store(true, Ordering::SeqCst);
+        // The request may have ended in between: whoever asks second sees what the other has done.
+        let mut given_back = None;
+        if inner.has_ended.load(Ordering::SeqCst) {
+            let mine = shared.failed_calls.iter().position(|call| call.details.id == id);
+            given_back = mine.map(|place| shared.failed_calls.remove(place));
+        }
         drop(shared);
         drop(earlier);
-        Ok(())
+        given_back.map_or(Ok(()), |call| Err(call.details))
     }
 
     /// Whether a failed call waits.
@@ -92,10 +99,15 @@ impl Context {
     #[inline]
     pub(crate) fn end_calls(&self) -> Vec<FailedCall> {
         match &self.0 {
-            Some(inner) if Arc::strong_count(inner) > 1 || self.has_failed_calls() => {
-                inner.shared().ended = true;
-                self.take_failed_calls()
+            Some(inner) if Arc::strong_count(inner) > 1 => {
+                inner.has_ended.store(true, Ordering::SeqCst);
+                if inner.has_failed_calls.load(Ordering::SeqCst) {
+                    self.take_failed_calls()
+                } else {
+                    Vec::new()
+                }
             }
+            _ if self.has_failed_calls() => self.take_failed_calls(),
             _ => Vec::new(),
         }
     }
@@ -105,8 +117,8 @@ impl Inner {
     /// How many of them nobody will tell of.
     pub(super) fn forget_calls(&mut self) -> usize {
         *self.has_failed_calls.get_mut() = false;
+        *self.has_ended.get_mut() = false;
         let shared = self.shared.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        shared.ended = false;
         std::mem::take(&mut shared.failed_calls).len()
     }
 }

@@ -68,6 +68,8 @@ struct Inner {
     job: Option<Box<JobFacts>>,
     trace: OnceLock<Trace>,
     has_failed_calls: AtomicBool,
+    /// Set where somebody holds the context beyond the end of its request.
+    has_ended: AtomicBool,
     shared: Mutex<Shared>,
 }
 
@@ -79,8 +81,6 @@ struct Shared {
     told: Option<Box<Told>>,
     body: Option<KeptBody>,
     failed_calls: Vec<FailedCall>,
-    /// Set where somebody holds the context beyond the end of its request.
-    ended: bool,
 }
 
 struct Told {
@@ -277,6 +277,7 @@ impl Inner {
             job: None,
             trace: OnceLock::new(),
             has_failed_calls: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
             shared: Mutex::default(),
         }
     }

@@ -26,6 +26,7 @@ pub(super) fn may_be_one_of(sizes: u64, error: &(dyn Error + 'static)) -> bool {
     sizes.wrapping_shr(size_of_val(error).wrapping_shr(3) as u32) & 1 == 1
 }
 
+#[inline]
 pub(super) fn as_a<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     if size_of_val(error) == size_of::<T>() { error.downcast_ref() } else { None }
 }

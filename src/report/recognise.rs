@@ -1,10 +1,11 @@
 //! What a report is about, found in the chain of its error: where it is made, because the answer depends on it.
 
 use std::error::Error;
+use std::io;
 
 use http::StatusCode;
 
-use super::links::{MAX_LINKS, inside, may_be_one_of};
+use super::links::{MAX_LINKS, as_a, may_be_one_of};
 use super::{chain, database, third_party};
 use crate::record::{Cause, DatabaseFailure, Details, ThirdPartyFailure};
 use crate::reporter::{self, ErrorName};
@@ -108,9 +109,14 @@ fn in_chain(error: &(dyn Error + 'static)) -> Option<Found> {
     let mut link = Some(error);
     for _ in 0..MAX_LINKS {
         let error = link?;
-        let inside = inside(error);
-        if may_be_one_of(SIZES, inside)
-            && let found @ Some(_) = look(inside)
+        // Most chains end in an `io::Error`, which has the size of many and holds nothing.
+        let held = match as_a::<io::Error>(error) {
+            Some(error) => error.get_ref().map(|held| held as &(dyn Error + 'static)),
+            None => Some(error),
+        };
+        if let Some(held) = held
+            && may_be_one_of(SIZES, held)
+            && let found @ Some(_) = look(held)
         {
             return found;
         }
