@@ -24,6 +24,7 @@ use tower::ServiceExt;
 #[path = "cost/incoming.rs"]
 #[expect(dead_code, reason = "shared with another bench")]
 mod incoming;
+
 const EVENTS: usize = 1_000;
 const ROUNDS: usize = 10;
 /// In events a second of one core.

@@ -110,3 +110,19 @@ fn title(kind: &'static str, item: &Json<'_>) -> String {
     };
     format!("{what} ({}, {})", text(Some(item), "transaction"), text(Some(item), "event_id"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scrub::scrubber;
+
+    #[test]
+    fn an_event_that_is_deeper_than_anybody_reads_is_not_lost() {
+        for depth in [10, 63, 64, 126, 127, 128, 1_000] {
+            let deep = (0..depth).fold(Value::from("bottom"), |inner, _| Value::Array(vec![inner]));
+            let mut event = Event::default();
+            event.extra.insert("deep".to_owned(), deep);
+            assert!(super::event(event, &scrubber()).is_some(), "{depth} levels");
+        }
+    }
+}

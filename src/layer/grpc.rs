@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use crate::record::{Cause, Details, Link};
+use crate::report::chain;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -52,7 +53,8 @@ impl Ended {
             .copied()
             .unwrap_or(("UNKNOWN", StatusCode::INTERNAL_SERVER_ERROR));
         let message = headers.get(MESSAGE).and_then(|message| message.to_str().ok()).unwrap_or_default();
-        let message = percent_decode_str(message).decode_utf8_lossy().into_owned();
+        // Of whatever length it came, an event keeps some.
+        let message = chain::text_of(&percent_decode_str(message).decode_utf8_lossy());
         Some(Self { code, status, message })
     }
 
@@ -93,6 +95,8 @@ mod tests {
         for odd in ["17", "-1", "", "x"] {
             assert_eq!(ended(odd, "").unwrap().code, "UNKNOWN");
         }
+        let long: &'static str = "x".repeat(1 << 20).leak();
+        assert!(ended("13", long).unwrap().message.len() < 1 << 15);
         let Cause::Chain(links) = ended("13", "no%20stock%0A").unwrap().details().cause else { panic!() };
         assert_eq!(links[0].message, "INTERNAL: no stock\n");
     }

@@ -47,27 +47,21 @@ impl Reporting {
     /// Exactly `n` events arrived, and nothing else is on its way; in the order in which they happened.
     #[track_caller]
     pub(crate) fn events(&self, n: usize) -> Vec<Value> {
-        assert!(
-            self.guard.flush(Duration::from_secs(10)),
-            "everything is delivered: {:?}",
-            self.guard.stats()
-        );
-        let mut events = self.server.expect_only(n);
-        events.sort_by(|a, b| a["timestamp"].as_f64().partial_cmp(&b["timestamp"].as_f64()).unwrap());
-        events
+        self.deliver_all();
+        in_order(self.server.expect_only(n))
     }
 
-    /// Everything that arrived, in the order in which it happened, when nothing is on its way any more.
+    /// Everything that arrived, in the same order.
     #[track_caller]
     pub(crate) fn all_events(&self) -> Vec<Value> {
-        assert!(
-            self.guard.flush(Duration::from_secs(10)),
-            "everything is delivered: {:?}",
-            self.guard.stats()
-        );
-        let mut events = self.server.wait_events(0);
-        events.sort_by(|a, b| a["timestamp"].as_f64().partial_cmp(&b["timestamp"].as_f64()).unwrap());
-        events
+        self.deliver_all();
+        in_order(self.server.wait_events(0))
+    }
+
+    #[track_caller]
+    fn deliver_all(&self) {
+        let delivered = self.guard.flush(Duration::from_secs(10));
+        assert!(delivered, "everything is delivered: {:?}", self.guard.stats());
     }
 
     /// The one event that arrived.
@@ -75,6 +69,11 @@ impl Reporting {
     pub(crate) fn event(&self) -> Value {
         self.events(1).remove(0)
     }
+}
+
+fn in_order(mut events: Vec<Value>) -> Vec<Value> {
+    events.sort_by(|a, b| a["timestamp"].as_f64().partial_cmp(&b["timestamp"].as_f64()).unwrap());
+    events
 }
 
 pub(crate) fn get(path: &str) -> Request<Body> {

@@ -117,7 +117,8 @@ async fn check(rows: Vec<Row>) {
                 ("trace", event["contexts"]["trace"]["trace_id"] == TRACE),
                 ("breadcrumb", !has_context || event["breadcrumbs"]["values"][0]["message"] == "signed in"),
                 ("status", says_status(event, *status)),
-                ("id", expected.mechanism == "body" || event_id.is_none() || names_one(event_id, &of_row)),
+                ("id", event_id.is_none() || names_one(event_id, &of_row)),
+                ("answer without an id", event_id.is_some() || status.is_none_or(|status| status < 500)),
             ];
             for (what, _) in checks.iter().filter(|(_, holds)| !holds) {
                 let seen =
