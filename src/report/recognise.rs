@@ -144,10 +144,10 @@ mod tests {
         let parse = "x".parse::<u8>().unwrap_err();
         assert!(!may_be_one_of(SIZES, &parse) && in_chain(&parse).is_none());
         assert!(matches!(
-            in_chain(&std::io::Error::other(sqlx09::Error::PoolTimedOut)),
+            in_chain(&io::Error::other(sqlx09::Error::PoolTimedOut)),
             Some(Found::Database(_))
         ));
-        let call = std::io::Error::other(tonic::Status::unavailable("x"));
+        let call = io::Error::other(tonic::Status::unavailable("x"));
         assert!(matches!(in_chain(&call), Some(Found::ThirdParty(_))));
     }
 }
