@@ -5,13 +5,16 @@ use std::io;
 
 use http::StatusCode;
 
-use super::links::{MAX_LINKS, as_a, may_be_one_of};
+use super::links::{MAX_LINKS, as_a, may_be_one_of, size};
 use super::{chain, database, third_party};
 use crate::record::{Cause, DatabaseFailure, Details, ThirdPartyFailure};
 use crate::reporter::{self, ErrorName};
 
-/// The sizes of all errors that are known.
-const SIZES: u64 = database::SIZES | third_party::SIZES;
+/// The sizes of all errors that are known, and of those that may hold one beside the chain.
+const SIZES: u64 = match database::SIZES | third_party::SIZES {
+    0 => 0,
+    sizes => sizes | size::<io::Error>(),
+};
 /// Seconds: about what it takes to connect again. Clients that all wait for longer come back all at once.
 const RETRY_AFTER: u16 = 5;
 
@@ -109,14 +112,8 @@ fn in_chain(error: &(dyn Error + 'static)) -> Option<Found> {
     let mut link = Some(error);
     for _ in 0..MAX_LINKS {
         let error = link?;
-        // Most chains end in an `io::Error`, which has the size of many and holds nothing.
-        let held = match as_a::<io::Error>(error) {
-            Some(error) => error.get_ref().map(|held| held as &(dyn Error + 'static)),
-            None => Some(error),
-        };
-        if let Some(held) = held
-            && may_be_one_of(SIZES, held)
-            && let found @ Some(_) = look(held)
+        if may_be_one_of(SIZES, error)
+            && let found @ Some(_) = look(error)
         {
             return found;
         }
@@ -125,11 +122,24 @@ fn in_chain(error: &(dyn Error + 'static)) -> Option<Found> {
     None
 }
 
-#[cold]
 #[inline(never)]
 fn look(error: &(dyn Error + 'static)) -> Option<Found> {
-    let database = database::look(error).map(Found::Database);
-    database.or_else(|| third_party::look(error).map(Found::ThirdParty))
+    // Most chains end in an `io::Error`, which has the size of many and holds nothing.
+    let error = match as_a::<io::Error>(error) {
+        Some(error) => error.get_ref()?,
+        None => error,
+    };
+    if may_be_one_of(database::SIZES, error)
+        && let Some(found) = database::look(error)
+    {
+        return Some(Found::Database(found));
+    }
+    if may_be_one_of(third_party::SIZES, error)
+        && let Some(found) = third_party::look(error)
+    {
+        return Some(Found::ThirdParty(found));
+    }
+    None
 }
 
 #[cfg(all(test, feature = "full"))]

@@ -128,9 +128,9 @@ fn key(details: &Details, status: Option<StatusCode>, context: &Context) -> Key 
         let kind = details.kind_or_default(context.surface());
         let key = details.storm_key(kind);
         // As in the fingerprint.
-        return match context.job().filter(|_| kind == Kind::Job && details.fingerprint.is_none()) {
-            Some(job) => key.and(&job.name),
-            None => key,
+        return match context.job() {
+            Some(job) if kind == Kind::Job && details.fingerprint.is_none() => key.and(&job.name),
+            _ => key,
         };
     }
     let status = status.map_or(0, |status| status.as_u16());

@@ -36,8 +36,7 @@ pub(crate) const SIZES: u64 = {
 };
 
 /// What this one link says.
-#[cold]
-#[inline(never)]
+#[inline(always)]
 #[cfg_attr(
     not(any(
         feature = "sqlx",

@@ -19,6 +19,7 @@ const DRIVER: &str = "diesel";
 
 pub(super) const SIZES: u64 = size::<DieselError>() | size::<ConnectionError>();
 
+#[inline(always)]
 pub(super) fn look(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
     match as_a::<DieselError>(error) {
         Some(error) => Some(Box::new(of_error(error))),

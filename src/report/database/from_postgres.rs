@@ -14,6 +14,7 @@ const DRIVER: &str = "tokio-postgres";
 
 pub(super) const SIZES: u64 = size::<PostgresError>() | size::<DbError>();
 
+#[inline(always)]
 pub(super) fn look(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
     if let Some(returned) = as_a::<DbError>(error) {
         return Some(Box::new(of_returned(returned)));

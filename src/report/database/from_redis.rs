@@ -14,6 +14,7 @@ const DRIVER: &str = "redis";
 
 pub(super) const SIZES: u64 = size::<RedisError>() | size::<ServerError>() | size::<ParsingError>();
 
+#[inline(always)]
 pub(super) fn look(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
     if let Some(error) = as_a::<RedisError>(error) {
         return Some(Box::new(of_error(error)));

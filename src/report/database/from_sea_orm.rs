@@ -14,6 +14,7 @@ const DRIVER: &str = "sea-orm";
 
 pub(super) const SIZES: u64 = size::<DbErr>() | size::<RuntimeErr>();
 
+#[inline(always)]
 pub(super) fn look(error: &(dyn Error + 'static)) -> Option<Box<DatabaseFailure>> {
     if let Some(error) = as_a::<DbErr>(error) {
         return Some(Box::new(of_error(error)));

@@ -28,6 +28,7 @@ macro_rules! line {
                     | crate::report::database::drivers::size::<MigrateError>()
                     | crate::report::database::drivers::size::<Box<dyn DatabaseError>>();
 
+            #[inline(always)]
             pub(in crate::report::database) fn look(
                 error: &(dyn Error + 'static),
             ) -> Option<Box<DatabaseFailure>> {

@@ -27,6 +27,7 @@ pub(crate) const SIZES: u64 = {
 };
 
 /// What an error says that is of a call wherever it is met.
+#[inline(always)]
 #[cfg_attr(
     not(any(feature = "hyper", feature = "reqwest", feature = "tonic")),
     expect(unused_variables, reason = "there are no clients")

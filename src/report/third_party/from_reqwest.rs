@@ -11,6 +11,7 @@ use crate::report::links::as_a;
 
 const CLIENT: &str = "reqwest";
 
+#[inline(always)]
 pub(super) fn look(error: &(dyn Error + 'static)) -> Option<ThirdPartyFailure> {
     known(error).map(of_error)
 }
@@ -20,6 +21,7 @@ pub(super) fn url<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Url> {
     known(error)?.url()
 }
 
+#[inline(always)]
 fn known<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a reqwest::Error> {
     let known = as_a::<reqwest::Error>(error);
     #[cfg(feature = "reqwest-middleware")]
