@@ -36,7 +36,7 @@ pub(crate) struct Record {
 impl Record {
     /// Roughly what it occupies, beside the error itself.
     pub(crate) fn weight(&self) -> usize {
-        let data: usize = self.details.data.iter().map(|(_, value)| value_weight(value)).sum();
+        let data: usize = self.details.added().data.iter().map(|(_, value)| value_weight(value)).sum();
         let facts = self.facts.as_ref().map_or(0, |facts| facts.weight());
         let body = self.body.as_ref().map_or(0, |body| body.weight());
         data.saturating_add(facts).saturating_add(body).saturating_add(RECORD)

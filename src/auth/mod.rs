@@ -178,13 +178,13 @@ mod tests {
     }
 
     fn tag<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
-        record.details.tags.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+        record.details.added().tags.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
 
     /// The context that its event will have.
     fn context(record: Record) -> serde_json::Value {
         let mut event = Event::default();
-        (record.details.edit.unwrap())(&mut event);
+        (record.details.additions.unwrap().edit.unwrap())(&mut event);
         let Some(Context::Other(context)) = event.contexts.remove("brute_force") else { panic!("{event:?}") };
         context.into_iter().collect::<serde_json::Map<_, _>>().into()
     }
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(levels, [Level::Warning, Level::Error, Level::Info]);
         let pseudonym = watch.pseudonym("ada").to_string();
         for signal in &signals {
-            assert_eq!(signal.details.fingerprint, signals[0].details.fingerprint);
+            assert_eq!(signal.details.added().fingerprint, signals[0].details.added().fingerprint);
             assert_eq!(tag(signal, "user.hash"), Some(&*pseudonym));
             assert_eq!(signal.origin, Origin::Process);
         }

@@ -72,7 +72,7 @@ impl Watch {
         details.kind = Some(Kind::Auth);
         details.level = Some(state.level());
         let fingerprint = ["auth", NAME, pattern.as_str()].map(str::to_owned);
-        details.fingerprint =
+        details.added_mut().fingerprint =
             Some(fingerprint.into_iter().chain(login.clone()).chain(network.clone()).collect());
         let tags = [
             ("brute_force.pattern", Some(pattern.as_str().to_owned())),
@@ -81,9 +81,9 @@ impl Watch {
             ("network.hash", network),
         ];
         let tags = tags.into_iter().filter_map(|(name, value)| Some((Cow::Borrowed(name), value?)));
-        details.tags = tags.collect();
+        details.added_mut().tags = tags.collect();
         let context = self.context_of(&incident);
-        details.edit = Some(Box::new(move |event| {
+        details.added_mut().edit = Some(Box::new(move |event| {
             event.contexts.insert(NAME.to_owned(), SdkContext::Other(context.into_iter().collect()));
         }));
         Record {

@@ -303,7 +303,7 @@ fn submit_failure(
     outcome: &'static str,
 ) {
     let Some(reporter) = context.reporter() else { return };
-    details.tags.push((Cow::Borrowed("job.outcome"), outcome.to_owned()));
+    details.added_mut().tags.push((Cow::Borrowed("job.outcome"), outcome.to_owned()));
     let failure = Failure { details, status: None, context, has_answer: true };
     submit(reporter, failure, |details| Record {
         details,

@@ -86,7 +86,6 @@ impl Active {
         }
     }
 
-    /// The id of the event that tells of it, if there is one.
     /// Tells of failed calls that the request did not fail by.
     #[cold]
     fn tell(&self, calls: Vec<FailedCall>) {
@@ -95,6 +94,7 @@ impl Active {
         }
     }
 
+    /// The id of the event that tells of it, if there is one.
     #[cold]
     fn ended(
         &mut self,
@@ -117,8 +117,9 @@ impl Active {
         }
         let (mechanism, mut details) = self.cause_of(parked, ended);
         if let Some(ended) = ended {
-            let said = put(&mut details.tags, RPC_STATUS, ended.code.to_owned());
-            details.left_out = details.left_out.saturating_add(usize::from(!said));
+            let added = details.added_mut();
+            let said = put(&mut added.tags, RPC_STATUS, ended.code.to_owned());
+            added.count(said);
         }
         let id = details.id;
         self.record_as(details, mechanism, Some(status), as_http).then_some(id)
@@ -247,7 +248,7 @@ pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Res
     let grpc = active.context.request().is_some_and(RequestSnapshot::is_grpc);
     let status = StatusCode::INTERNAL_SERVER_ERROR;
     if grpc {
-        details.tags.push((RPC_STATUS, "INTERNAL".to_owned()));
+        details.added_mut().tags.push((RPC_STATUS, "INTERNAL".to_owned()));
     }
     let answered = if grpc { StatusCode::OK } else { status };
     active.record_as(details, Mechanism { name: "panic", handled: false }, Some(answered), status);

@@ -94,7 +94,7 @@ impl<'a> FailureInfo<'a> {
     /// A tag that the report was given.
     #[must_use]
     pub fn tag(&self, key: &str) -> Option<&str> {
-        self.details.tags.iter().find(|(known, _)| known == key).map(|(_, value)| &**value)
+        self.details.added().tags.iter().find(|(known, _)| known == key).map(|(_, value)| &**value)
     }
 }
 

@@ -6,7 +6,7 @@ use sentry::protocol::{ClientSdkInfo, Event, Exception, Mechanism, ResponseConte
 use sentry::{Client, ClientOptions, Hub};
 
 use crate::context::Facts;
-use crate::record::{Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot};
+use crate::record::{Additions, Cause, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot};
 use crate::report::stack::{self, Symbols};
 use crate::report::{auth, chain, database, decorate, fingerprint, job, submit, third_party};
 use crate::reporter::{Bodies, Settings};
@@ -207,7 +207,7 @@ fn assemble(
     if let Some(counts) = stands_for {
         decorate::counts(&mut event, &counts);
     }
-    let Details { fingerprint, edit, .. } = *details;
+    let Additions { fingerprint, edit, .. } = details.additions.map(|added| *added).unwrap_or_default();
     (event, Said { facts, level, level_is_set, fingerprint, default_fingerprint, edit })
 }
 

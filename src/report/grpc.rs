@@ -29,7 +29,7 @@ impl From<Report> for Status {
         let (mut code, mut message) = (Code::Internal, String::new());
         if let Some(said) = &report.0 {
             code = code_of(said.answer);
-            if let Some(public) = said.public.as_deref() {
+            if let Some(public) = said.added().public.as_deref() {
                 message = scrub_text(public).unwrap_or_else(|| public.to_owned());
             }
         }

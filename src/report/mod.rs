@@ -125,7 +125,7 @@ impl Report {
     /// A text for the client: the `detail` of the problem+json. Default: none. It is scrubbed.
     pub fn public(self, detail: impl Into<String>) -> Self {
         let detail = detail.into().into_boxed_str();
-        self.say(|details| details.public = Some(detail))
+        self.say(|details| details.added_mut().public = Some(detail))
     }
 
     /// What caused the failure. Default: [`Kind::Database`] if a database's driver is in the chain,
@@ -151,15 +151,16 @@ impl Report {
 
     /// Who was affected; wins over the user of the context.
     pub fn user(self, user: User) -> Self {
-        self.say(|details| details.user = Some(user))
+        self.say(|details| details.added_mut().user = Some(user))
     }
 
     /// Adds a short searchable text (up to 200 characters); wins over the context's tag of that name.
     pub fn tag(self, key: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> Self {
         let (key, value) = (key.into(), short_text(value, MAX_SHORT));
         self.say(|details| {
-            let kept = put(&mut details.tags, key, value);
-            details.left_out = details.left_out.saturating_add(usize::from(!kept));
+            let added = details.added_mut();
+            let kept = put(&mut added.tags, key, value);
+            added.count(kept);
         })
     }
 
@@ -167,8 +168,9 @@ impl Report {
     pub fn data<T: serde::Serialize + ?Sized>(self, name: impl Into<Cow<'static, str>>, value: &T) -> Self {
         let (name, value) = (name.into(), to_value(value));
         self.say(|details| {
-            let kept = put(&mut details.data, name, value);
-            details.left_out = details.left_out.saturating_add(usize::from(!kept));
+            let added = details.added_mut();
+            let kept = put(&mut added.data, name, value);
+            added.count(kept);
         })
     }
 
@@ -186,7 +188,7 @@ impl Report {
         I::Item: Into<String>,
     {
         let parts = parts.into_iter().map(Into::into).collect();
-        self.say(|details| details.fingerprint = Some(parts))
+        self.say(|details| details.added_mut().fingerprint = Some(parts))
     }
 
     /// Changes the finished event of the SDK, on our thread; the last word before the scrubber. The SDK's
@@ -195,7 +197,7 @@ impl Report {
     where
         F: FnOnce(&mut Event<'static>) + Send + Sync + 'static,
     {
-        self.say(|details| details.edit = Some(Box::new(edit)))
+        self.say(|details| details.added_mut().edit = Some(Box::new(edit)))
     }
 
     /// Sends the report now, for code that handles the failure and goes on.
@@ -260,11 +262,7 @@ impl Report {
             level: said.level,
             critical: said.critical,
             always: said.always,
-            user: said.user.clone(),
-            tags: said.tags.clone(),
-            data: said.data.clone(),
-            left_out: said.left_out,
-            fingerprint: said.fingerprint.clone(),
+            additions: said.additions.as_ref().map(|additions| Box::new(additions.copy())),
             answer: said.answer,
             ..Details::new(cause)
         })
@@ -273,7 +271,9 @@ impl Report {
     /// The same for somebody who keeps the report, and for whom it is dealt with.
     pub(crate) fn take_copy(&mut self, names: &[ErrorName]) -> Option<Box<Details>> {
         let mut copy = Box::new(self.copy(names)?);
-        copy.edit = self.0.as_deref_mut().and_then(|said| said.edit.take());
+        if let Some(edit) = self.0.as_deref_mut().and_then(|said| said.additions.as_mut()?.edit.take()) {
+            copy.added_mut().edit = Some(edit);
+        }
         Some(copy)
     }
 

@@ -33,7 +33,7 @@ impl Report {
         let mut id = [0; 32];
         let id = self.id().encode(&mut id);
         let (status, problem) = match &self.0 {
-            Some(said) => (said.answer, problem_json(said.answer, said.public.as_deref(), id)),
+            Some(said) => (said.answer, problem_json(said.answer, said.added().public.as_deref(), id)),
             None => Default::default(),
         };
         let mut response = Response::new(B::from(problem));

@@ -129,7 +129,7 @@ fn key(details: &Details, status: Option<StatusCode>, context: &Context) -> Key 
         let key = details.storm_key(kind);
         // As in the fingerprint.
         return match context.job() {
-            Some(job) if kind == Kind::Job && details.fingerprint.is_none() => key.and(&job.name),
+            Some(job) if kind == Kind::Job && details.added().fingerprint.is_none() => key.and(&job.name),
             _ => key,
         };
     }
@@ -160,7 +160,9 @@ fn light(mut record: Record, surface: Kind) -> Record {
     if record.weight() > MAX_EXAMPLE {
         let details = &mut record.details;
         details.kind = Some(details.kind_or_default(surface));
-        details.data = Vec::new();
+        if let Some(added) = &mut details.additions {
+            added.data = Vec::new();
+        }
         record.context = Context::default();
         record.facts = None;
         record.hub = None;

@@ -110,7 +110,7 @@ impl Details {
     /// The key of a failure that has a cause. `kind` is what it is taken for where nobody said.
     pub(crate) fn storm_key(&self, kind: Kind) -> Key {
         // The same failure, but critical, is not to drown in the others.
-        if let Some(fingerprint) = &self.fingerprint {
+        if let Some(fingerprint) = &self.added().fingerprint {
             let key = KeyOf::new().number(u64::from(self.critical));
             return fingerprint.iter().fold(key, |key, part| key.text(part)).finish();
         }

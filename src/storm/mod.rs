@@ -298,7 +298,7 @@ impl Control {
         );
         let link = Link { type_name: "Storm".into(), message };
         let mut details = Box::new(Details::new(Cause::Chain(vec![link])));
-        details.fingerprint = Some(vec!["faultwire.storm".to_owned()]);
+        details.added_mut().fingerprint = Some(vec!["faultwire.storm".to_owned()]);
         Record {
             details,
             timestamp: SystemTime::now(),
