@@ -1,13 +1,13 @@
 //! The calls that a request makes of other services, and those that failed.
 //!
-//! A failed call waits until its request ends: if that fails by it, the two are one event, which knows what both know.
+//! A failed call waits until its request or job ends: if that fails by it, the two are one event, which knows what both know.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use super::{Context, Inner};
-use crate::record::{Call, Crumb, Details, FailedCall};
+use crate::record::{Call, Crumb, Details, FailedCall, ThirdPartyFailure};
 
 /// So many failed calls wait in one request; of one host and kind only the last does.
 const MAX_WAITING: usize = 8;
@@ -21,14 +21,19 @@ impl Context {
         }
     }
 
-    /// Keeps a failed call until the request ends. It comes back if no request is running here, or there is no room.
+    /// Keeps a failed call until the request or job ends. It comes back if none is running here, or there is no room.
     pub(crate) fn hold_call(&self, mut details: Box<Details>) -> Result<(), Box<Details>> {
-        let Some(inner) = self.0.as_deref().filter(|inner| inner.has_request) else { return Err(details) };
+        let Some(inner) = self.0.as_deref().filter(|inner| inner.has_request || inner.job.is_some()) else {
+            return Err(details);
+        };
         if inner.has_ended.load(Ordering::SeqCst) {
             return Err(details);
         }
         let mut shared = inner.shared();
-        let earlier = shared.failed_calls.iter().position(|earlier| are_same(&earlier.details, &details));
+        let earlier = shared
+            .failed_calls
+            .iter()
+            .position(|earlier| both(&earlier.details, &details, ThirdPartyFailure::is_same));
         // The last try tells most.
         let earlier = earlier.map(|place| shared.failed_calls.remove(place));
         if shared.failed_calls.len() >= MAX_WAITING {
@@ -74,16 +79,16 @@ impl Context {
     #[cold]
     fn absorb(&self, details: &mut Details) {
         let Some(inner) = &self.0 else { return };
-        let mut mine = Vec::new();
         let mut shared = inner.shared();
-        while let Some(place) = shared.failed_calls.iter().position(|call| are_same(&call.details, details)) {
-            mine.push(shared.failed_calls.remove(place));
-        }
+        let calls = &mut shared.failed_calls;
+        // What is not said is guessed once: the last call is the likely one, and the others tell of themselves.
+        let place = [ThirdPartyFailure::is_same, ThirdPartyFailure::may_be_same]
+            .into_iter()
+            .find_map(|is_it| calls.iter().rposition(|call| both(&call.details, details, is_it)));
+        let call = place.map(|place| calls.remove(place));
         drop(shared);
-        for call in mine.iter_mut().rev() {
-            if let Some(seen) = call.details.third_party().cloned() {
-                details.about_third_party(|failure| failure.complete(seen));
-            }
+        if let Some(seen) = call.as_ref().and_then(|call| call.details.third_party()).cloned() {
+            details.about_third_party(|failure| failure.complete(seen));
         }
     }
 
@@ -123,9 +128,9 @@ impl Inner {
     }
 }
 
-fn are_same(one: &Details, other: &Details) -> bool {
+fn both(one: &Details, other: &Details, is_it: fn(&ThirdPartyFailure, &ThirdPartyFailure) -> bool) -> bool {
     match (one.third_party(), other.third_party()) {
-        (Some(one), Some(other)) => one.is_same_call(other),
+        (Some(one), Some(other)) => is_it(one, other),
         _ => false,
     }
 }

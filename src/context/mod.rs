@@ -304,7 +304,7 @@ impl Inner {
     /// Counts a report that became a response which nobody saw: the request was cancelled.
     fn settle(&mut self) {
         let unseen = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner).parked.take();
-        let unseen = unseen.filter(|details| !details.recorded.load(Ordering::Relaxed));
+        let unseen = unseen.filter(|details| !details.fate.is_decided());
         let calls = self.forget_calls();
         if let Some(reporter) = &self.reporter
             && (unseen.is_some() || calls > 0)

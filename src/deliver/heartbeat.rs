@@ -1,7 +1,8 @@
 //! Heartbeats: a URL that is called after a job succeeded, so that somebody notices when it does not.
 //!
-//! A thread of their own calls them, one after the other; it is started by the first one. A URL is a secret: who knows
-//! it can keep an alarm silent. It is shown nowhere.
+//! A thread of their own calls them, one after the other; it is started by the first one. A URL that waits already is
+//! not called twice: a heartbeat says no more than that somebody is alive. A URL is a secret: who knows it can keep an
+//! alarm silent. It is shown nowhere.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,7 +18,7 @@ use crate::stats::Counters;
 
 /// More do not wait.
 const MAX_WAITING: usize = 256;
-/// One that failed is called once more, after this long.
+/// One that failed is called once more, after this long, and behind the others.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// What is to be called.
@@ -28,9 +29,15 @@ pub(crate) struct Heartbeats {
     counters: Arc<Counters>,
 }
 
+struct Beat {
+    url: Box<str>,
+    /// Not before this: it failed once.
+    again_at: Option<Instant>,
+}
+
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Box<str>>,
+    waiting: VecDeque<Beat>,
     is_calling: bool,
     is_running: bool,
     is_closed: bool,
@@ -44,11 +51,14 @@ impl Heartbeats {
     /// Has a URL called. Never waits.
     pub(super) fn call(self: &Arc<Self>, url: Box<str>) {
         let mut state = self.state();
+        if state.waiting.iter().any(|beat| beat.url == url) {
+            return self.counters.jobs.merged_heartbeats.add(1);
+        }
         if state.is_closed || state.waiting.len() >= MAX_WAITING {
             drop(state);
             return self.counters.jobs.dropped_heartbeats.add(1);
         }
-        state.waiting.push_back(url);
+        state.waiting.push_back(Beat { url, again_at: None });
         let starts = !std::mem::replace(&mut state.is_running, true);
         drop(state);
         self.changed.notify_all();
@@ -89,47 +99,56 @@ impl Heartbeats {
 
     fn run(&self) {
         let poster = Poster::new(self.roots.clone());
-        while let Some(url) = self.next() {
-            let outcome = call(&poster, &url).or_else(|_| {
-                self.pause();
-                call(&poster, &url)
-            });
-            match outcome {
-                Ok(()) => self.counters.jobs.heartbeats.add(1),
+        while let Some(Beat { url, again_at }) = self.next() {
+            let again = match call(&poster, &url) {
+                Ok(()) => {
+                    self.counters.jobs.heartbeats.add(1);
+                    None
+                }
+                Err(_) if again_at.is_none() => Instant::now().checked_add(PAUSE),
                 Err(why) => {
                     self.counters.jobs.failed_heartbeats.add(1);
                     let host = host_of(&url);
                     say(|| tracing::warn!(target: "faultwire", host, "a heartbeat failed: {why}"));
+                    None
                 }
+            };
+            let mut state = self.state();
+            state.is_calling = false;
+            if again.is_some() {
+                // It had a place; one that was closed meanwhile is counted by whoever waits for it no more.
+                state.waiting.push_back(Beat { url, again_at: again });
             }
-            self.state().is_calling = false;
+            drop(state);
             self.changed.notify_all();
         }
     }
 
-    fn next(&self) -> Option<Box<str>> {
+    /// The next one that may be called.
+    fn next(&self) -> Option<Beat> {
         let mut state = self.state();
         loop {
             if state.is_closed {
+                let lost = std::mem::take(&mut state.waiting).len();
+                drop(state);
+                self.count_dropped(lost);
                 return None;
             }
-            if let Some(url) = state.waiting.pop_front() {
+            let now = Instant::now();
+            let is_due = |beat: &Beat| beat.again_at.is_none_or(|at| at <= now);
+            if let Some(beat) = state.waiting.iter().position(is_due).and_then(|at| state.waiting.remove(at))
+            {
                 state.is_calling = true;
-                return Some(url);
+                return Some(beat);
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Until it is worth trying again, or the end.
-    fn pause(&self) {
-        let until = Instant::now().checked_add(PAUSE);
-        let mut state = self.state();
-        while let Some(left) = until.map(|until| until.saturating_duration_since(Instant::now())) {
-            if left.is_zero() || state.is_closed {
-                return;
-            }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            let next = state.waiting.iter().filter_map(|beat| beat.again_at).min();
+            state = match next {
+                Some(next) => {
+                    let left = next.saturating_duration_since(now);
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 
@@ -191,7 +210,7 @@ mod tests {
             assert!(!format!("{why} {}", host_of(&url)).contains("s3cret"), "{why}");
         }
         let heartbeats = Heartbeats::new(None, counters);
-        heartbeats.state().waiting.push_back("s3cret".into());
+        heartbeats.state().waiting.push_back(Beat { url: "s3cret".into(), again_at: None });
         assert!(!format!("{heartbeats:?}").contains("s3cret"));
     }
 
@@ -201,7 +220,10 @@ mod tests {
         let heartbeats = Heartbeats::new(None, Arc::clone(&counters));
         // Nobody calls them.
         heartbeats.state().is_running = true;
-        (0..MAX_WAITING + 3).for_each(|_| heartbeats.call("http://127.0.0.1:1/".into()));
+        let url = |monitor: usize| format!("http://127.0.0.1:1/{monitor}").into();
+        (0..MAX_WAITING + 3).for_each(|monitor| heartbeats.call(url(monitor)));
+        heartbeats.call(url(0));
+        assert_eq!(counters.jobs.merged_heartbeats.get(), 1);
         assert_eq!(counters.jobs.dropped_heartbeats.get(), 3);
         assert!(!heartbeats.wait(Instant::now()));
         heartbeats.close();

@@ -77,7 +77,9 @@ fn start() {
     };
     if std::thread::Builder::new().name("faultwire-jobs".to_owned()).spawn(run).is_err() {
         CLOCK.state().runs = false;
-        tracing::warn!(target: "faultwire", "no thread can be started: jobs do not time out");
+        reporter::shielded(|| {
+            tracing::warn!(target: "faultwire", "no thread can be started: jobs do not time out");
+        });
     }
 }
 

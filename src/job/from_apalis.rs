@@ -20,7 +20,8 @@ impl JobLayer<OfTask> {
     ///
     /// The job is named after the type of the task's arguments. Attempt, maximum, id and queue are the task's; where
     /// its backend knows no queue it is the worker's name. A task that ends with apalis' `AbortError` is dead
-    /// whatever the attempt. What the metadata hold of `sentry-trace` and `baggage` is the trace that it goes on with.
+    /// whatever the attempt. What the metadata hold of `sentry-trace`, `traceparent` and `baggage` is
+    /// the trace that it goes on with.
     ///
     /// Add it last: what is added later is closer to the task, and each attempt of apalis' `retry` is a run. Added before
     /// `retry` it sees one run, which fails when the last attempt did.

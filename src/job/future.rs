@@ -31,8 +31,8 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let State::Running(run) = this.state {
-                // What it destroys, it destroys in its own context. That this is a cancellation is told by the run.
-                let _ = run.enter(|| this.inner.set(None));
+                // That this is a cancellation is told by the run.
+                run.destroy(|| this.inner.set(None));
             }
         }
     }
@@ -66,8 +66,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let State::Waiting(_) = this.state
-            && let State::Waiting(job) = std::mem::replace(this.state, State::Ended)
+            && let State::Waiting(mut job) = std::mem::replace(this.state, State::Ended)
         {
+            // In force here only, and so shown here only.
+            job.facts.timeout = job.plan.timeout;
             *this.state = State::Running(Run::begin(job, Some(this.place)));
         }
         // Polled again after the end.
@@ -76,6 +78,16 @@ where
             let Some(inner) = this.inner.as_mut().as_pin_mut() else { return Poll::Pending };
             run.enter(|| inner.poll(cx))
         };
+        if let Ok(Poll::Pending) = polled {
+            let Some(deadline) = run.deadline() else { return Poll::Pending };
+            Bedtime::set(this.bedtime, deadline, cx.waker());
+            // Looked at after the alarm was set, which may have rung by then.
+            if Instant::now() < deadline {
+                return Poll::Pending;
+            }
+        }
+        *this.bedtime = None;
+        run.destroy(|| this.inner.set(None));
         let ended = match polled {
             Ok(Poll::Ready(Ok(value))) => {
                 run.succeeded();
@@ -83,20 +95,8 @@ where
             }
             Ok(Poll::Ready(Err(error))) => Err(run.failed(error)),
             Err(caught) => Err(run.panicked(caught)),
-            Ok(Poll::Pending) => {
-                let Some(deadline) = run.deadline() else { return Poll::Pending };
-                Bedtime::set(this.bedtime, deadline, cx.waker());
-                // Looked at after the alarm was set, which may have rung by then.
-                if Instant::now() < deadline {
-                    return Poll::Pending;
-                }
-                // Destructors are the application's code; what they panic with is no news after the timeout.
-                let _ = run.enter(|| this.inner.set(None));
-                Err(run.timed_out())
-            }
+            Ok(Poll::Pending) => Err(run.timed_out()),
         };
-        *this.bedtime = None;
-        let _ = run.enter(|| this.inner.set(None));
         *this.state = State::Ended;
         Poll::Ready(ended)
     }
@@ -107,10 +107,11 @@ impl Bedtime {
     fn set(bedtime: &mut Option<Self>, at: Instant, waker: &Waker) {
         match bedtime {
             Some(Self { waker: known, .. }) => {
-                let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-                if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
-                    let before = known.replace(waker.clone());
-                    drop(known);
+                let known = || known.lock().unwrap_or_else(PoisonError::into_inner);
+                if !known().as_ref().is_some_and(|known| known.will_wake(waker)) {
+                    // Somebody else's code: not under the lock.
+                    let waker = waker.clone();
+                    let before = known().replace(waker);
                     drop(before);
                 }
             }

@@ -88,7 +88,9 @@ impl<S, D> JobService<S, D> {
     {
         panics::guarded(|| self.describe.describe(request)).unwrap_or_else(|Caught { info, .. }| {
             let message = scrub_text(&info.message).unwrap_or(info.message);
-            tracing::warn!(target: "faultwire", "a job could not be described: {message}");
+            reporter::shielded(|| {
+                tracing::warn!(target: "faultwire", "a job could not be described: {message}");
+            });
             job("job")
         })
     }
@@ -135,7 +137,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(run) = this.run {
-                let _ = run.enter(|| this.inner.set(None));
+                run.destroy(|| this.inner.set(None));
             }
         }
     }
@@ -161,9 +163,12 @@ where
             }
             Ok(Poll::Ready(Err(error))) => {
                 let outcome = if is_final(&error) { Outcome::Aborted } else { Outcome::Failed };
-                run.failed_elsewhere(outcome, |reporter| {
+                let unsent = run.failed_elsewhere(outcome, |reporter| {
                     foreign::details_of(&error, &reporter.settings.error_names)
                 });
+                if let (Some(_), Some(report)) = (unsent, foreign::report_in(&error)) {
+                    report.hold_back();
+                }
                 *this.run = None;
                 Poll::Ready(Err(error))
             }

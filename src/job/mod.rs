@@ -16,8 +16,10 @@
 //! | it goes on for longer than [`Job::overruns_after`] | a warning, while it runs | | |
 //! | it is cancelled: its future is dropped | none, unless [`Job::report_cancelled`]; it is counted | `error` | no |
 //!
-//! [`Stats::jobs`](crate::Stats::jobs) counts all of them. The error that [`Job::run`] returns is reported already, or
-//! held back: to pass it on, to drop it or to answer with it makes no second event.
+//! [`Stats::jobs`](crate::Stats::jobs) counts every run that began (a future that is dropped before its first poll did
+//! not). Of the error that [`Job::run`] returns an event was made already, or it was held back: to pass it on or to drop
+//! it makes no other one. One that was held back is an event where it is the end of something else: the answer of a
+//! request, or a run of the job around this one.
 //!
 //! The event is named after the job; tags say the job, the attempt (`2 of 3`), the queue
 //! (`messaging.destination.name`) and the id (`messaging.message.id`), and the context `job` shows the rest. A failure
@@ -207,7 +209,7 @@ impl Job {
         if !reporter::is_enabled() {
             return self;
         }
-        let args = JobArgs::of(args);
+        let args = reporter::shielded(|| JobArgs::of(args)).unwrap_or_else(JobArgs::unreadable);
         self.say(|job| job.args = Some(args))
     }
 

@@ -1,10 +1,9 @@
 //! One run of a job: its context, how it ended, and what is made of that.
 
-use std::any::TypeId;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,12 +14,13 @@ use super::{Job, Plan, attempts};
 use crate::context::Context;
 use crate::panics::{self, Caught};
 use crate::record::{
-    Breadcrumb, Cause, CheckIn, CheckInStatus, Details, EventId, JobFacts, Level, Link, Mechanism, Origin,
-    truncated,
+    Breadcrumb, Cause, CheckIn, CheckInStatus, Details, EditEvent, EventId, JobFacts, Level, Link, Mechanism,
+    Origin, truncated,
 };
-use crate::report::submit::{Failure, settle, submit};
+use crate::report::submit::{Failure, settle, submit, submit_call};
 use crate::report::{Report, auth, chain, database, trace};
 use crate::reporter::{self, Reporter};
+use crate::scrub::scrub_text;
 use crate::sink::Record;
 
 /// So much of an earlier attempt's message is remembered.
@@ -92,7 +92,6 @@ impl Run {
         let began = Instant::now();
         let active = reporter::global().map(|reporter| {
             facts.began = SystemTime::now();
-            facts.timeout = plan.timeout;
             let hub = Arc::new(Hub::new_from_top(&reporter.hub));
             let context = Context::for_job(reporter, facts, plan.trace());
             let overrun = plan.overrun_alarm(began, &context, &hub);
@@ -102,6 +101,17 @@ impl Run {
             active.check_in(&plan, CheckInStatus::InProgress, None);
         }
         Self { plan, began, place, active }
+    }
+
+    /// Destroys what ran, in its own context. A panic there is a failure of its own, whatever became of the run.
+    pub(super) fn destroy(&self, destroy: impl FnOnce()) {
+        // Where a thread's locals are gone already there is no context to be entered.
+        let destroyed = catch_unwind(AssertUnwindSafe(|| self.enter(destroy)));
+        if let (Ok(Err(caught)), Some(active)) = (destroyed, &self.active) {
+            let details = Box::new(Details::new(Cause::Panic(caught.info)));
+            let mechanism = Mechanism { name: "job", handled: false };
+            submit_failure(&active.context, &active.hub, details, mechanism, Outcome::Panicked.as_str());
+        }
     }
 
     /// Runs some of it: a poll, a call.
@@ -135,11 +145,9 @@ impl Run {
 
     pub(super) fn failed<E: Into<Report> + 'static>(&mut self, error: E) -> Report {
         // `?` in the job knows its place; an error that is passed on as it is knows none.
-        let knows_place = TypeId::of::<E>() == TypeId::of::<Report>();
-        let report: Report = error.into();
         let report = match self.place {
-            Some(place) if !knows_place => report.made_at(place),
-            _ => report,
+            Some(place) => Report::at(error, place),
+            None => error.into(),
         };
         self.failed_with(report, Outcome::Failed)
     }
@@ -158,12 +166,15 @@ impl Run {
         self.failed_with(report, Outcome::TimedOut)
     }
 
-    /// The same for an error that stays where it is.
-    pub(super) fn failed_elsewhere(&mut self, outcome: Outcome, read: impl FnOnce(&Reporter) -> Details) {
-        let Some(active) = self.active.take() else { return };
-        let Some(reporter) = active.context.reporter() else { return };
-        let details = Box::new(read(reporter));
-        active.fail(&self.plan, self.began.elapsed(), details, outcome);
+    /// The same for an error that stays where it is. What it makes no event of comes back.
+    pub(super) fn failed_elsewhere(
+        &mut self,
+        outcome: Outcome,
+        read: impl FnOnce(&Reporter) -> Details,
+    ) -> Option<Unsent> {
+        let active = self.active.take()?;
+        let details = Box::new(read(active.context.reporter()?));
+        active.fail(&self.plan, self.began.elapsed(), details, outcome)
     }
 
     fn failed_with(&mut self, mut report: Report, outcome: Outcome) -> Report {
@@ -171,7 +182,11 @@ impl Run {
             let names = active.context.reporter().map_or(&[][..], |reporter| &reporter.settings.error_names);
             // The caller keeps the report; what goes out is a copy. Reading it runs the application's code.
             if let Some(details) = reporter::shielded(|| report.take_copy(names)).flatten() {
-                active.fail(&self.plan, self.began.elapsed(), details, outcome);
+                let unsent = active.fail(&self.plan, self.began.elapsed(), details, outcome);
+                if let Some(Unsent { edit }) = unsent {
+                    report.hold_back();
+                    report = report.edited_by(edit);
+                }
             }
         }
         report
@@ -184,7 +199,7 @@ impl Run {
         let ran_for = self.began.elapsed();
         active.check_in(&self.plan, CheckInStatus::Error, Some(ran_for));
         if self.plan.reports_cancelled {
-            let message = format!("the job was cancelled after {ran_for:.1?}");
+            let message = "the job was cancelled".to_owned();
             submit_warning(&active.context, &active.hub, "JobCancelled", message, "cancelled");
         }
         active.end();
@@ -222,8 +237,15 @@ impl Active {
         reporter.sink.check_in(CheckIn { id: self.check_in, monitor, status, duration, trace });
     }
 
-    fn fail(self, plan: &Plan, ran_for: Duration, mut details: Box<Details>, outcome: Outcome) {
-        let (Some(reporter), Some(job)) = (self.context.reporter(), self.context.job()) else { return };
+    fn fail(
+        self,
+        plan: &Plan,
+        ran_for: Duration,
+        mut details: Box<Details>,
+        outcome: Outcome,
+    ) -> Option<Unsent> {
+        let (reporter, job) = (self.context.reporter()?, self.context.job()?);
+        self.context.absorb_calls(&mut details);
         if let Some(attempts) = &plan.attempts {
             job.set_attempt(attempts());
         }
@@ -234,16 +256,17 @@ impl Active {
         counters.timed_out.add(u64::from(outcome == Outcome::TimedOut));
         self.check_in(plan, CheckInStatus::Error, Some(ran_for));
 
-        let recorded = *details.recorded.get_mut();
         let is_asked_for = details.always || details.critical;
         // A dead letter is nobody's wrong password.
         details.critical |= is_dead;
         auth::note(reporter, None, &details);
-        if recorded {
+        let mut unsent = None;
+        if details.fate.is_recorded() {
             // By a job in this one.
             drop(attempts::take(job));
         } else if details.is_single_login() {
             settle(&self.context, &details);
+            unsent = Some(Unsent { edit: take_edit(&mut details) });
         } else if is_dead || is_asked_for || plan.policy.reports(job) {
             for earlier in attempts::take(job) {
                 self.context.breadcrumb(earlier);
@@ -252,20 +275,34 @@ impl Active {
             submit_failure(&self.context, &self.hub, details, mechanism, outcome.as_str());
         } else {
             counters.held_back.add(1);
-            counters.forgotten.add(attempts::remember(job, as_breadcrumb(job, details)));
+            unsent = Some(Unsent { edit: take_edit(&mut details) });
+            counters.forgotten.add(attempts::remember(job, as_breadcrumb(job, *details)));
         }
         self.end();
+        unsent
     }
 
     fn end(mut self) {
         // It holds the context, too.
         drop(self.overrun.take());
+        for call in self.context.end_calls() {
+            submit_call(&self.context, call, || Some(Arc::clone(&self.hub)));
+        }
         std::mem::take(&mut self.context).recycle(true);
     }
 }
 
+/// A failure that made no event here: its report may make one elsewhere.
+pub(super) struct Unsent {
+    edit: Option<EditEvent>,
+}
+
+fn take_edit(details: &mut Details) -> Option<EditEvent> {
+    details.additions.as_mut()?.edit.take()
+}
+
 /// An attempt that is no event, as part of the one that will be.
-fn as_breadcrumb(job: &JobFacts, details: Box<Details>) -> Breadcrumb {
+fn as_breadcrumb(job: &JobFacts, details: Details) -> Breadcrumb {
     let (type_name, message) = match details.cause {
         Cause::Chain(links) => match links.into_iter().next() {
             Some(Link { type_name, message }) => (type_name, message),
@@ -277,6 +314,8 @@ fn as_breadcrumb(job: &JobFacts, details: Box<Details>) -> Breadcrumb {
     };
     let (_, name) = chain::split_path(&type_name);
     let attempt = job.attempt_text().unwrap_or_default();
+    // Half a secret is none that anybody would find.
+    let message = scrub_text(&message).unwrap_or(message);
     let message = format!("attempt {attempt} failed: {name}: {}", truncated(&message, MAX_MESSAGE));
     Breadcrumb::new(message).category("job").level(Level::Error).data("event_id", &details.id.to_string())
 }

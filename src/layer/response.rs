@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 #[cfg(any(feature = "axum", feature = "tonic"))]
@@ -195,7 +194,7 @@ impl Active {
         asked: StatusCode,
     ) -> bool {
         let Some(reporter) = self.context.reporter() else { return false };
-        if details.recorded.load(Ordering::Relaxed) {
+        if details.fate.is_recorded() {
             // By the job that failed with it, or as the panic of a task: the answer has the id of that event.
             self.reported = true;
             return true;

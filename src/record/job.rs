@@ -82,12 +82,19 @@ impl JobArgs {
         let mut beginning = Beginning { json: Vec::new(), is_cut: false };
         let result = serde_json::to_writer(&mut beginning, args);
         match result {
-            Err(error) if !beginning.is_cut => {
-                let why = serde_json::Value::String(format!("<not serializable: {error}>"));
-                Self { json: why.to_string().into_bytes(), is_cut: false }
-            }
+            Err(error) if !beginning.is_cut => Self::instead(&format!("<not serializable: {error}>")),
             _ => Self { json: beginning.json, is_cut: beginning.is_cut },
         }
+    }
+
+    /// What stands for arguments that panicked.
+    pub(crate) fn unreadable() -> Self {
+        Self::instead("<panicked while it was serialized>")
+    }
+
+    fn instead(why: &str) -> Self {
+        let why = serde_json::Value::String(why.to_owned());
+        Self { json: why.to_string().into_bytes(), is_cut: false }
     }
 }
 

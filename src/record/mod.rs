@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod call;
 mod database;
+mod fate;
 mod head;
 mod info;
 mod job;
@@ -22,7 +23,6 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
-use std::sync::atomic::AtomicBool;
 
 pub(crate) use self::additions::Additions;
 pub use self::auth::{AuthError, AuthFailure};
@@ -30,6 +30,7 @@ pub(crate) use self::body::{KeptBody, MAX_BODY_TEXT};
 pub(crate) use self::call::{Call, CalledUrl, Crumb, FailedCall, Outcome};
 pub(crate) use self::database::{Database, Pool, System, kept_statement};
 pub use self::database::{DatabaseClass, DatabaseFailure, Fault};
+pub(crate) use self::fate::Fate;
 pub(crate) use self::head::{Headers, is_shown_header};
 pub use self::info::FailureInfo;
 pub(crate) use self::job::{JobArgs, JobFacts, MAX_ARGS};
@@ -109,8 +110,8 @@ pub(crate) struct Details {
     pub(crate) stack: Option<Stack>,
     /// The status of the response that it becomes.
     pub(crate) answer: StatusCode,
-    /// Set when the failure was recorded without this: an `Err` that goes on to the server, the panic of a task.
-    pub(crate) recorded: AtomicBool,
+    /// Decided without this where an `Err` goes on to the server, a job hands it on, or it is the panic of a task.
+    pub(crate) fate: Fate,
     pub(crate) kind: Option<Kind>,
     /// What was recognised in the error, and what was said of that.
     pub(crate) subject: Option<Box<Subject>>,
@@ -131,7 +132,7 @@ impl Details {
             backtrace: None,
             stack: None,
             answer: StatusCode::INTERNAL_SERVER_ERROR,
-            recorded: AtomicBool::new(false),
+            fate: Fate::default(),
             kind: None,
             subject: None,
             level: None,

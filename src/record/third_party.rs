@@ -138,23 +138,27 @@ impl ThirdPartyFailure {
         }
     }
 
-    /// Whether both tell of one call, as far as either says.
-    pub(crate) fn is_same_call(&self, other: &Self) -> bool {
-        let class = self.class == other.class
-            || [self.class, other.class].iter().any(|class| {
-                // The response said 500, and its body was no JSON.
-                matches!(class, ThirdPartyClass::Other | ThirdPartyClass::Decode)
-            });
-        let place = match (&self.target, &other.target) {
+    /// Whether both tell of one host and kind of failure.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.class == other.class && self.is_same_place(other) == Some(true)
+    }
+
+    /// Whether both may tell of one call, as far as either says.
+    pub(crate) fn may_be_same(&self, other: &Self) -> bool {
+        // The response said 500, and its body was no JSON.
+        let is_vague = |class| matches!(class, ThirdPartyClass::Other | ThirdPartyClass::Decode);
+        let class = self.class == other.class || is_vague(self.class) || is_vague(other.class);
+        class && self.is_same_place(other) != Some(false)
+    }
+
+    /// `None` where one of them does not say.
+    fn is_same_place(&self, other: &Self) -> Option<bool> {
+        match (&self.target, &other.target) {
             (Some(one), Some(other)) if !one.host.is_empty() && !other.host.is_empty() => {
-                one.authority() == other.authority()
+                Some(one.authority() == other.authority())
             }
-            _ => match (&self.service, &other.service) {
-                (Some(one), Some(other)) => one == other,
-                _ => true,
-            },
-        };
-        class && place
+            _ => Some(self.service.as_ref()? == other.service.as_ref()?),
+        }
     }
 
     /// Adds what another observer of the same call knows.

@@ -125,7 +125,10 @@ fn of_link(error: &(dyn Error + 'static)) -> Option<AuthFailure> {
 /// Counts a failed login and shows it to the watch, whatever becomes of the report.
 #[inline]
 pub(crate) fn note(reporter: &Reporter, request: Option<&RequestSnapshot>, details: &Details) {
-    if let Some(failure) = details.auth() {
+    // Who met it first has counted it.
+    if let Some(failure) = details.auth()
+        && !details.fate.is_decided()
+    {
         let network = request.and_then(|request| request.line.network);
         reporter.sink.login_failed(failure, details.login(), network);
     }

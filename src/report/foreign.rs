@@ -10,10 +10,7 @@ use crate::reporter::ErrorName;
 
 /// Reads the `Err` of a service.
 pub(crate) fn details_of<E: fmt::Display + 'static>(error: &E, names: &[ErrorName]) -> Details {
-    let any: &dyn Any = error;
-    let boxed = any.downcast_ref::<BoxError>();
-    let report = any.downcast_ref::<Report>().or_else(|| as_error::in_box(boxed?));
-    if let Some(details) = report.and_then(|report| report.copy(names)) {
+    if let Some(details) = report_in(error).and_then(|report| report.copy(names)) {
         return details;
     }
     let type_name = std::any::type_name::<E>();
@@ -24,6 +21,12 @@ pub(crate) fn details_of<E: fmt::Display + 'static>(error: &E, names: &[ErrorNam
             Details::new(Cause::Chain(vec![link]))
         }
     }
+}
+
+/// The report that it is or holds.
+pub(crate) fn report_in<E: 'static>(error: &E) -> Option<&Report> {
+    let any: &dyn Any = error;
+    any.downcast_ref::<Report>().or_else(|| as_error::in_box(any.downcast_ref::<BoxError>()?))
 }
 
 /// The error with its chain, if it is boxed or of a type that is known.

@@ -1,6 +1,6 @@
 //! `?` into a report, from every error there is.
 
-use std::any::type_name;
+use std::any::{TypeId, type_name};
 use std::panic::Location;
 
 use super::{Report, as_error, auth};
@@ -23,6 +23,15 @@ impl<E: Into<BoxError> + 'static> From<E> for Report {
 }
 
 impl Report {
+    /// A report of an error that knows no place, which is that of a report only.
+    pub(crate) fn at<E: Into<Self> + 'static>(error: E, place: &'static Location<'static>) -> Self {
+        if TypeId::of::<E>() == TypeId::of::<Self>() {
+            return error.into();
+        }
+        let error = if as_error::may_hold::<E>() { as_error::unwrapped(error) } else { Err(error) };
+        error.unwrap_or_else(|error| error.into().made_at(place))
+    }
+
     #[inline]
     fn of<E: Into<BoxError> + 'static>(error: E, place: &'static Location<'static>) -> Self {
         let backtrace = backtrace_of(&error);

@@ -31,7 +31,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use http::StatusCode;
@@ -48,7 +47,7 @@ pub(crate) use problem::problem_json;
 use self::submit::{Failure, settle, submit};
 use crate::context::{Context, current, put};
 use crate::record::{
-    BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, PanicInfo, User, short_text, to_value,
+    BoxError, Cause, Details, EditEvent, MAX_SHORT, Mechanism, Origin, PanicInfo, User, short_text, to_value,
 };
 use crate::reporter::{self, ErrorName};
 use crate::sink::Record;
@@ -213,7 +212,7 @@ impl Report {
     #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     pub fn send(mut self) -> EventId {
         let id = self.id();
-        if let Some(details) = self.0.take_if(|details| !details.recorded.load(Ordering::Relaxed)) {
+        if let Some(details) = self.0.take_if(|details| !details.fate.is_recorded()) {
             send(details, Mechanism { name: "report", handled: true });
         }
         id
@@ -237,11 +236,11 @@ impl Report {
         }
     }
 
-    /// What a report says, for one that can only be looked at. It counts as dealt with; the copy says whether it
-    /// did before.
+    /// What a report says, for one that can only be looked at. It counts as recorded; the copy says what it counted
+    /// as before.
     pub(crate) fn copy(&self, names: &[ErrorName]) -> Option<Details> {
         let said = self.0.as_deref()?;
-        let recorded = said.recorded.swap(true, Ordering::Relaxed);
+        let fate = said.fate.take();
         let links = match &said.cause {
             Cause::Error { error, type_name } => chain::links(&**error, Some(type_name), names),
             Cause::Chain(links) => links.clone(),
@@ -253,7 +252,7 @@ impl Report {
         };
         Some(Details {
             id: said.id,
-            recorded: AtomicBool::new(recorded),
+            fate,
             location: said.location.clone(),
             backtrace: said.backtrace.clone(),
             stack: said.stack.clone(),
@@ -275,6 +274,22 @@ impl Report {
             copy.added_mut().edit = Some(edit);
         }
         Some(copy)
+    }
+
+    /// The copy made no event: whoever meets the report next decides anew.
+    pub(crate) fn hold_back(&self) {
+        if let Some(details) = &self.0 {
+            details.fate.hold_back();
+        }
+    }
+
+    /// Gives back the last word on the event that a copy took along.
+    pub(crate) fn edited_by(self, edit: Option<EditEvent>) -> Self {
+        self.say(|details| {
+            if edit.is_some() {
+                details.added_mut().edit = edit;
+            }
+        })
     }
 
     pub(crate) fn of_panic(panic: Box<PanicInfo>) -> Self {
@@ -368,8 +383,7 @@ impl fmt::Debug for Report {
 
 impl Drop for Report {
     fn drop(&mut self) {
-        let unrecorded = |details: Box<Details>| !details.recorded.load(Ordering::Relaxed);
-        if self.0.take().is_some_and(unrecorded)
+        if self.0.take().is_some_and(|details| !details.fate.is_decided())
             && let Some(reporter) = reporter::global()
         {
             reporter.counters.discarded.add(1);

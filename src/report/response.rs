@@ -2,7 +2,6 @@
 
 #[cfg(feature = "tonic")]
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -72,7 +71,7 @@ impl Report {
             && let Some(id) = current().panicked()
         {
             details.id = id;
-            details.recorded.store(true, Ordering::Relaxed);
+            details.fate.record();
         }
     }
 
@@ -80,7 +79,7 @@ impl Report {
         let Some(details) = self.0.take() else { return response };
         response.headers_mut().insert(EVENT_ID_HEADER, id);
         match park(details) {
-            Ok(replaced) => count_discarded(replaced.is_some_and(is_unrecorded)),
+            Ok(replaced) => count_discarded(replaced.is_some_and(|details| is_open(&details))),
             Err(details) => {
                 response.extensions_mut().insert(Travelling(Arc::new(Mutex::new(Some(details)))));
             }
@@ -165,13 +164,13 @@ impl Drop for Travelling {
         // The last copy of a response that no layer saw.
         if Arc::strong_count(&self.0) == 1 {
             let unseen = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            count_discarded(unseen.is_some_and(is_unrecorded));
+            count_discarded(unseen.is_some_and(|details| is_open(&details)));
         }
     }
 }
 
-fn is_unrecorded(details: Box<Details>) -> bool {
-    !details.recorded.load(Ordering::Relaxed)
+fn is_open(details: &Details) -> bool {
+    !details.fate.is_decided()
 }
 
 fn count_discarded(discarded: bool) {

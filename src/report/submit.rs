@@ -1,7 +1,6 @@
 //! From a failure to the sink: as a record of its own, or as one more of many.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use http::StatusCode;
 use sentry::Hub;
@@ -108,7 +107,7 @@ pub(crate) fn submit_call(context: &Context, call: FailedCall, hub: impl FnOnce(
 
 /// A report that is only counted: the request goes on, and what fails later shows it.
 pub(crate) fn settle(context: &Context, details: &Details) {
-    if details.recorded.load(Ordering::Relaxed) {
+    if details.fate.is_decided() {
         return;
     }
     if let Some(reporter) = context.reporter() {

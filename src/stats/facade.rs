@@ -20,18 +20,21 @@ pub(crate) fn publish(stats: &Stats) {
     }
     counter!("faultwire_brute_force_signals_total").absolute(stats.auth.signals);
     let jobs = &stats.jobs;
-    let outcomes = [
-        ("succeeded", jobs.succeeded),
-        ("failed", jobs.failed),
-        ("dead", jobs.dead),
-        ("cancelled", jobs.cancelled),
-        ("overran", jobs.overran),
-    ];
+    let outcomes = [("succeeded", jobs.succeeded), ("failed", jobs.failed), ("cancelled", jobs.cancelled)];
     for (outcome, runs) in outcomes {
         counter!("faultwire_job_runs_total", "outcome" => outcome).absolute(runs);
     }
-    let results =
-        [("sent", jobs.heartbeats), ("failed", jobs.failed_heartbeats), ("dropped", jobs.dropped_heartbeats)];
+    // Of the runs above, so that nothing is counted twice in a sum.
+    counter!("faultwire_job_dead_total").absolute(jobs.dead);
+    counter!("faultwire_job_held_back_total").absolute(jobs.held_back);
+    counter!("faultwire_job_timed_out_total").absolute(jobs.timed_out);
+    counter!("faultwire_job_overran_total").absolute(jobs.overran);
+    let results = [
+        ("sent", jobs.heartbeats),
+        ("failed", jobs.failed_heartbeats),
+        ("merged", jobs.merged_heartbeats),
+        ("dropped", jobs.dropped_heartbeats),
+    ];
     for (result, heartbeats) in results {
         counter!("faultwire_heartbeats_total", "result" => result).absolute(heartbeats);
     }

@@ -37,6 +37,8 @@ pub struct JobStats {
     pub heartbeats: u64,
     /// Heartbeats that no server accepted.
     pub failed_heartbeats: u64,
+    /// Heartbeats for a URL that was waiting to be called already.
+    pub merged_heartbeats: u64,
     /// Heartbeats that were not tried: more than 256 waited, or the process ended.
     pub dropped_heartbeats: u64,
 }
@@ -54,6 +56,7 @@ pub(crate) struct JobCounters {
     pub(crate) forgotten: Counter,
     pub(crate) heartbeats: Counter,
     pub(crate) failed_heartbeats: Counter,
+    pub(crate) merged_heartbeats: Counter,
     pub(crate) dropped_heartbeats: Counter,
 }
 
@@ -70,6 +73,7 @@ impl JobCounters {
             forgotten: self.forgotten.get(),
             heartbeats: self.heartbeats.get(),
             failed_heartbeats: self.failed_heartbeats.get(),
+            merged_heartbeats: self.merged_heartbeats.get(),
             dropped_heartbeats: self.dropped_heartbeats.get(),
         }
     }

@@ -17,8 +17,8 @@
 //! [`Report::third_party`](crate::Report::third_party), with the same host and kind of failure), the two are one event,
 //! which knows what both know. If not, the call is an event of its own, also if the request went well: a retry or a
 //! fallback hides a failing service from its clients, not from you. Calls of one request that fail at one host by the
-//! same kind are one event, with the number of tries. Outside of a request a failed call is an event at once, and a
-//! report that is made of its error is another one, of the same issue.
+//! same kind are one event, with the number of tries. In a job it is the same: it waits until the run ends. Outside of
+//! both a failed call is an event at once, and a report that is made of its error is another one, of the same issue.
 //!
 //! tonic's channel adds the host where nobody sees it: give the client its origin (`with_origin`), or name the service.
 //!
@@ -28,7 +28,8 @@
 //! # Trace headers
 //!
 //! `sentry-trace` and `baggage` (trace id, release, environment), and `traceparent` if the running request came with
-//! one, go to hosts of [`UpstreamLayer::trace`] and to nobody else. A request that has `sentry-trace` keeps its own.
+//! one, go to requests to hosts of [`UpstreamLayer::trace`] and to no others; a client that follows redirects takes them
+//! along. A request that has `sentry-trace` keeps its own.
 //!
 //! Calls of the servers to which events are sent are let through and nothing else.
 
@@ -107,12 +108,17 @@ impl UpstreamLayer {
         self
     }
 
-    /// The hosts that are told the running trace: `orders.internal`, or `*.internal` for all below it. A trace's id
-    /// connects what the receiver stores with what you store; name your own services only. Default: none.
+    /// The hosts that are told the running trace: `orders.internal`, or `*.internal` for all below it; without a port,
+    /// and an address of IPv6 in brackets. A trace's id connects what the receiver stores with what you store; name
+    /// your own services only. Default: none.
+    ///
+    /// Whether a client follows redirects is decided below this layer, and it takes the headers along: to hosts that
+    /// are not named here, too. Where such a service may send you elsewhere, let the client follow none
+    /// (`reqwest::redirect::Policy::none()`), or follow them outside of this layer.
     #[must_use]
     pub fn trace(mut self, hosts: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.choose(|choices| {
-            choices.trace.extend(hosts.into_iter().map(|host| trace::Host::new(host.into())));
+            choices.trace.extend(hosts.into_iter().filter_map(|host| trace::Host::new(&host.into())));
         });
         self
     }

@@ -21,12 +21,15 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn new(mut pattern: String) -> Self {
-        pattern.make_ascii_lowercase();
-        match pattern.strip_prefix('*') {
-            Some(suffix) => Self { name: suffix.to_owned(), below: true },
-            None => Self { name: pattern, below: false },
-        }
+    /// `None` if the pattern names nobody.
+    pub(super) fn new(pattern: &str) -> Option<Self> {
+        let pattern = pattern.trim().to_ascii_lowercase();
+        let (name, below) = match pattern.strip_prefix('*') {
+            Some(suffix) => (suffix, true),
+            None => (&*pattern, false),
+        };
+        let names_somebody = name.bytes().any(|byte| byte != b'.');
+        names_somebody.then(|| Self { name: name.to_owned(), below })
     }
 
     pub(super) fn is(&self, host: &str) -> bool {
@@ -87,9 +90,9 @@ mod tests {
 
     #[test]
     fn a_pattern_is_a_host_or_all_below_one_and_nothing_like_it() {
-        let is = |pattern: &str, host| Host::new(pattern.to_owned()).is(host);
+        let is = |pattern: &str, host| Host::new(pattern).is_some_and(|pattern| pattern.is(host));
         assert!(is("orders.internal", "orders.internal") && is("Orders.Internal", "orders.INTERNAL"));
-        assert!(is("*.internal", "orders.internal") && is("*.internal", "a.b.internal"));
+        assert!(is("*.internal", "orders.internal") && is(" *.internal ", "a.b.internal"));
         for (pattern, host) in [
             ("orders.internal", "my.orders.internal"),
             ("orders.internal", "orders.internal.example.com"),
@@ -99,6 +102,9 @@ mod tests {
             ("*internal", "notinternal"),
             ("*", "example.com"),
             ("", "example.com"),
+            ("", ""),
+            (" ", ""),
+            ("*.", "example.com."),
         ] {
             assert!(!is(pattern, host), "{pattern}: {host}");
         }

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::io;
 
 use crate::record::{ThirdPartyClass, ThirdPartyFailure, ThirdPartyPhase};
+use crate::report::chain;
 #[cfg(any(feature = "hyper", feature = "reqwest", feature = "tonic"))]
 use crate::report::links::size;
 use crate::report::links::{MAX_LINKS, as_a};
@@ -79,7 +80,7 @@ pub(super) fn failure(
 fn of_io(error: &io::Error) -> Option<(ThirdPartyPhase, ThirdPartyClass)> {
     use io::ErrorKind;
 
-    if is_lookup(&error.to_string()) {
+    if is_lookup(&chain::text_of(error)) {
         return Some((ThirdPartyPhase::Dns, Dns));
     }
     Some(match error.kind() {
@@ -149,7 +150,7 @@ impl Below {
         {
             self.timed_out |= link.is::<tokio::time::error::Elapsed>();
         }
-        let text = link.to_string();
+        let text = chain::text_of(link);
         self.timed_out |= text == "operation timed out";
         self.lookup |= text == "dns error" || is_lookup(&text);
         self.tcp |= text.starts_with("tcp ");

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use faultwire::job;
 use faultwire::job::Job;
@@ -84,10 +84,11 @@ async fn a_heartbeat_is_called_once_after_success_and_never_after_failure() {
 #[tokio::test]
 async fn one_that_fails_is_called_once_more_and_then_counted() {
     let (reporting, monitor) = (Reporting::start(), Monitor::start([503, 200, 500, 404]));
-    assert!(run(beating(&monitor.url()), Succeeds).await.is_ok());
-    assert!(run(beating(&monitor.url()), Succeeds).await.is_ok());
-    flushed(&reporting);
-    assert_eq!(monitor.seen().len(), 4);
+    for calls in [2, 4] {
+        assert!(run(beating(&monitor.url()), Succeeds).await.is_ok());
+        flushed(&reporting);
+        assert_eq!(monitor.seen().len(), calls);
+    }
     let jobs = reporting.guard.stats().jobs;
     assert_eq!((jobs.heartbeats, jobs.failed_heartbeats), (1, 1));
 }
@@ -97,15 +98,37 @@ fn nobody_waits_for_a_monitor_that_hangs() {
     let reporting = Reporting::start();
     // The system accepts connections to it, and nobody answers.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://ada:hunter2@{}/s3cret?token=s3cret", listener.local_addr().unwrap());
-    for _ in 0..300 {
-        assert!(beating(&url).run_blocking(|| Ok::<_, faultwire::Report>(())).is_ok());
+    let address = listener.local_addr().unwrap();
+    let url = |monitor: u32| format!("http://ada:hunter2@{address}/s3cret/{monitor}?token=s3cret");
+    for monitor in 0..300 {
+        assert!(beating(&url(monitor)).run_blocking(|| Ok::<_, faultwire::Report>(())).is_ok());
     }
     let jobs = reporting.guard.stats().jobs;
     assert!(jobs.dropped_heartbeats >= 300 - 256 - 1, "bounded: {jobs:?}");
     assert!(!reporting.guard.flush(Duration::ZERO), "they are still waiting");
-    let said = format!("{:?} {:?}", reporting.guard.stats(), beating(&url));
+    let said = format!("{:?} {:?}", reporting.guard.stats(), beating(&url(0)));
     assert!(!said.contains("s3cret") && !said.contains("hunter2"), "{said}");
     reporting.guard.shutdown(Duration::ZERO);
     drop(listener);
+}
+
+#[test]
+fn one_that_waits_already_takes_no_second_place_and_one_that_fails_lets_others_pass() {
+    let reporting = Reporting::start();
+    let (broken, healthy) = (Monitor::start([503, 503]), Monitor::start([]));
+    for _ in 0..3 {
+        assert!(beating(&broken.url()).run_blocking(|| Ok::<_, faultwire::Report>(())).is_ok());
+    }
+    assert!(beating(&healthy.url()).run_blocking(|| Ok::<_, faultwire::Report>(())).is_ok());
+    // Long before the broken one is called again.
+    let called = Instant::now();
+    while healthy.seen().is_empty() {
+        assert!(called.elapsed() < Duration::from_secs(60), "it waits for the broken one");
+        std::thread::yield_now();
+    }
+    assert_eq!(broken.seen().len(), 1, "the second call is behind the others");
+    flushed(&reporting);
+    let jobs = reporting.guard.stats().jobs;
+    assert_eq!(jobs.heartbeats + jobs.failed_heartbeats + jobs.merged_heartbeats, 4, "{jobs:?}");
+    assert!(jobs.merged_heartbeats >= 1, "{jobs:?}");
 }

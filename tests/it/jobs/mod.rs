@@ -5,6 +5,7 @@ mod api;
 mod check_ins;
 mod critical;
 mod ends;
+mod handed_on;
 mod heartbeats;
 mod isolation;
 mod layers;

@@ -324,3 +324,50 @@ async fn calls_of_the_error_server_are_let_through_and_leave_nothing() {
     assert!(failing.oneshot(Request::get("http://127.0.0.1:1/x").body(()).unwrap()).await.is_err());
     assert_eq!(reporting.event()["tags"]["server.address"], "127.0.0.1", "another port is another server");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_job_a_failed_call_is_the_attempt_that_failed_by_it() {
+    let reporting = Reporting::start();
+    let at = provider::start().await;
+    let client = client(UpstreamLayer::new());
+    for (attempt, mode) in [(1, "broken/1"), (2, "broken/2"), (3, "fine/3")] {
+        let url = format!("http://{at}/{mode}");
+        let client = client.clone();
+        let call = async move {
+            client.get(url).send().await?.error_for_status()?;
+            Ok::<_, Report>(())
+        };
+        let done = faultwire::job("charge").id(7).attempt(attempt).of(5).run(call).await;
+        assert_eq!(done.is_ok(), attempt == 3);
+    }
+    let got_over = async move {
+        let _ = client.get(format!("http://{at}/broken/4")).send().await;
+        Ok::<_, Report>(())
+    };
+    assert!(faultwire::job("look").run(got_over).await.is_ok());
+    let event = reporting.event();
+    assert_eq!(event["tags"]["job.name"], "look", "what an attempt fails by is held back with it");
+    assert_eq!(event["exception"]["values"][0]["mechanism"]["type"], "upstream");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_names_no_host_takes_the_last_call_only() {
+    let reporting = Reporting::start();
+    let at = provider::start().await;
+    let (nobody, _held) = provider::nobody();
+    let client = client(UpstreamLayer::new());
+    let handler = async move || -> Result<(), Report> {
+        let _ = client.get(format!("http://{nobody}/place")).send().await;
+        let _ = client.get(format!("http://{at}/broken/1")).send().await;
+        Err(Report::third_party("stripe", "no charge"))
+    };
+    let app = Router::new().route("/pay", get(handler)).layer(ReportLayer::new());
+    app.oneshot(request("/pay")).await.unwrap();
+    let said = |event: &Value| {
+        let host = &event["contexts"]["third_party"]["server.address"];
+        format!("{}: {}", host.as_str().unwrap_or_default(), event["tags"]["error.type"].as_str().unwrap())
+    };
+    let mut told: Vec<_> = reporting.events(2).iter().map(said).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["127.0.0.1: server_error", "127.0.0.77: connection"]);
+}
