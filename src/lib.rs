@@ -16,6 +16,8 @@ mod scrub;
 mod deliver;
 mod inbox;
 pub mod layer;
+#[cfg(feature = "logs")]
+pub mod logs;
 mod panics;
 // How it is set up.
 pub mod config;
@@ -31,6 +33,8 @@ pub use config::{Config, ConfigError};
 pub use context::{Context, InContext, WithContext, current};
 pub use init::{Guard, Shutdown, ShutdownSummary, init, stats};
 pub use layer::ReportLayer;
+#[cfg(feature = "logs")]
+pub use logs::tracing_layer;
 pub use record::{BoxError, EventId, Kind, User};
 pub use report::Report;
 pub use scrub::{Scrubber, Sensitive, redacted, scrubber};

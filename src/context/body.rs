@@ -52,9 +52,11 @@ impl Context {
 }
 
 impl Inner {
-    /// Frees what is kept, where somebody holds the context beyond the end of its request.
+    /// The request ends, and somebody holds its context beyond that. Frees what is kept of the body.
     #[cold]
-    pub(super) fn forget_body(&self) {
-        drop(self.shared().body.take());
+    pub(super) fn end(&self, gave_body: bool) {
+        let mut shared = self.shared();
+        shared.ended = true;
+        let _forgotten = if gave_body { None } else { shared.body.take() };
     }
 }

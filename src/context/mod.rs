@@ -6,7 +6,10 @@
 //! takes a snapshot by cloning one `Arc`.
 
 mod body;
+#[cfg_attr(not(feature = "logs"), expect(dead_code, reason = "nobody listens to the log"))]
+mod logged;
 mod pool;
+pub(crate) mod spans;
 mod task;
 
 use std::borrow::Cow;
@@ -20,6 +23,9 @@ use sentry::Hub;
 use sentry::protocol::{SpanId, TraceId};
 use serde_json::Value;
 
+#[cfg(feature = "logs")]
+pub(crate) use self::logged::{Held, is_somewhere, listen};
+pub(crate) use self::logged::{Texts, is_listening};
 pub use self::task::{InContext, WithContext};
 use crate::record::{
     Breadcrumb, Details, Headers, KeptBody, MAX_SHORT, Origin, RequestLine, RequestSnapshot, User,
@@ -68,6 +74,8 @@ struct Inner {
     request: RequestSnapshot,
     has_request: bool,
     trace: OnceLock<Trace>,
+    /// Whether a failure that was logged is held back: what success pays is this look.
+    holds: AtomicBool,
     shared: Mutex<Shared>,
 }
 
@@ -76,6 +84,9 @@ struct Shared {
     facts: Option<Arc<Facts>>,
     parked: Option<Box<Details>>,
     body: Option<KeptBody>,
+    logged: Option<Box<logged::Logged>>,
+    /// The request is over or answered, and a task or its body goes on with its context.
+    ended: bool,
 }
 
 /// What the application said.
@@ -126,6 +137,9 @@ impl Context {
     #[inline]
     pub(crate) fn recycle(self, gave_body: bool) {
         if let Some(inner) = self.0 {
+            if inner.holds.load(Ordering::Relaxed) {
+                inner.let_go();
+            }
             pool::put(inner, gave_body);
         }
     }
@@ -230,6 +244,7 @@ impl Inner {
             request: RequestSnapshot { line: RequestLine::default(), headers: Headers::new() },
             has_request: false,
             trace: OnceLock::new(),
+            holds: AtomicBool::new(false),
             shared: Mutex::default(),
         }
     }
@@ -246,6 +261,8 @@ impl Inner {
         let shared = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
         shared.facts = None;
         shared.body = None;
+        shared.logged = None;
+        shared.ended = false;
     }
 
     /// Counts a report that became a response which nobody saw: the request was cancelled.
@@ -305,6 +322,9 @@ impl Facts {
         for (name, value) in details.data.drain(..) {
             let kept = put(&mut self.data, name, value);
             self.count(kept);
+        }
+        if let Some(around) = details.around.take() {
+            self.left_out = self.left_out.saturating_add(around.fields.add_to(self));
         }
     }
 }

@@ -23,9 +23,7 @@ pub(super) fn take() -> Option<Arc<Inner>> {
 #[inline]
 pub(super) fn put(mut inner: Arc<Inner>, gave_body: bool) {
     let Some(unshared) = Arc::get_mut(&mut inner) else {
-        if !gave_body {
-            inner.forget_body();
-        }
+        inner.end(gave_body);
         return;
     };
     // Destructors of what the application said run here, before the pool is touched.

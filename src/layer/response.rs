@@ -12,11 +12,11 @@ use http::{HeaderValue, Response, StatusCode};
 use sentry::Hub;
 
 use super::{Ignore, RequestInfo, answer};
-use crate::context::Context;
+use crate::context::{Context, spans};
 use crate::panics::{self, Caught};
 use crate::record::{BoxError, Cause, Details, EventId, Link, Mechanism, Origin, PanicInfo, RequestSnapshot};
 use crate::report::response::take_travelling;
-use crate::report::submit::{Failure, submit};
+use crate::report::submit::{Failure, submit, tell_apart};
 use crate::report::{EVENT_ID_HEADER, Report, chain, problem_json};
 use crate::reporter::ErrorName;
 use crate::scrub::scrub_text;
@@ -82,16 +82,22 @@ impl Active {
         self.context.reporter().map_or(&[], |reporter| &reporter.settings.error_names)
     }
 
-    /// Why the response is what it is: the report, else a panic that other middleware caught, else unknown.
+    /// Why the response is what it is: the report, else a panic that other middleware caught, else what was logged
+    /// last, else unknown.
     fn cause_of(&mut self, parked: Option<Box<Details>>) -> (Mechanism, Box<Details>) {
         match (parked, self.panic.take()) {
             (Some(details), _) => (Mechanism { name: "report", handled: true }, details),
             (None, Some(panic)) => {
                 (Mechanism { name: "panic", handled: false }, Box::new(Details::new(Cause::Panic(panic))))
             }
-            (None, None) => {
-                (Mechanism { name: "response", handled: true }, Box::new(Details::new(Cause::Status)))
-            }
+            (None, None) => match self.context.take_logged() {
+                Some(details) => (Mechanism { name: "log", handled: true }, details),
+                None => {
+                    let mut details = Box::new(Details::new(Cause::Status));
+                    details.around = spans::trace_only();
+                    (Mechanism { name: "response", handled: true }, details)
+                }
+            },
         }
     }
 
@@ -113,10 +119,14 @@ impl Active {
         status: Option<StatusCode>,
     ) -> bool {
         let Some(reporter) = self.context.reporter() else { return false };
-        if self.reported || self.ignores(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)) {
+        if self.reported {
             return false;
         }
-        let failure = Failure { details, status, request: self.context.request(), has_answer: true };
+        if self.ignores(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)) {
+            tell_apart(&self.context, &details, true, self.error_names());
+            return false;
+        }
+        let failure = Failure { details, status, context: &self.context, has_answer: true };
         let mut gave_body = false;
         submit(reporter, failure, |details| {
             gave_body = true;

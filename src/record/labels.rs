@@ -172,6 +172,9 @@ pub enum Level {
 pub(crate) enum Origin {
     Request,
     Task,
+    /// A line of the log, outside of all of these.
+    #[cfg_attr(not(feature = "logs"), expect(dead_code, reason = "nobody listens to the log"))]
+    Log,
     Process,
 }
 
@@ -180,6 +183,7 @@ impl Origin {
         match self {
             Self::Request => "request",
             Self::Task => "task",
+            Self::Log => "log",
             Self::Process => "process",
         }
     }

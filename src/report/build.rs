@@ -101,6 +101,7 @@ fn assemble(
         hub: _,
         stands_for,
     } = record;
+    let kept_trace = details.around.as_ref().and_then(|around| around.trace);
     let mut facts = facts.as_deref().cloned().unwrap_or_default();
     facts.overlay(&mut details);
 
@@ -127,7 +128,7 @@ fn assemble(
             ResponseContext { status_code: Some(u64::from(status.as_u16())), ..Default::default() };
         event.contexts.insert("response".to_owned(), response.into());
     }
-    decorate::trace(&mut event, &context);
+    decorate::trace(&mut event, &context, kept_trace);
 
     if let Cause::Panic(panic) = &details.cause
         && let Some(thread) = &panic.thread

@@ -35,7 +35,7 @@ pub(crate) fn links(
 
 /// The error's text, cut to what servers keep.
 pub(crate) fn text_of(error: &(impl fmt::Display + ?Sized)) -> String {
-    let mut text = Bounded(String::new());
+    let mut text = Bounded(String::with_capacity(64));
     // An error here is either our own bound or the error's own failure to print itself: keep what is there.
     let printed =
         catch_unwind(AssertUnwindSafe(|| fmt::Write::write_fmt(&mut text, format_args!("{error}"))));

@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use sentry::protocol::{self, Breadcrumb, Event, Request, TraceContext, User};
+use sentry::protocol::{self, Breadcrumb, Event, Request, User};
 use sentry::{ClientOptions, Integration};
 use serde_json::Map;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::context::{Context, Facts, Trace, current};
+use crate::context::{Context, Facts, Trace, current, spans};
 use crate::record::{EventId, KeptBody, Level, RequestSnapshot, Route};
-use crate::report::body;
+use crate::report::{body, trace};
 use crate::scrub::MASK;
 #[cfg(feature = "axum")]
 use crate::scrub::is_secret;
@@ -46,7 +46,7 @@ impl Integration for ContextForSdkEvents {
             _ => false,
         });
         if !has_span {
-            trace(&mut event, &context);
+            trace(&mut event, &context, spans::open_telemetry());
         }
         channel(&mut event);
         Some(event)
@@ -84,7 +84,7 @@ pub(crate) fn facts(event: &mut Event<'static>, facts: &Facts) {
             level: level(crumb.level),
             category: crumb.category.as_deref().map(str::to_owned),
             message: Some(crumb.message.clone()),
-            data: crumb.data.clone(),
+            data: crumb.data.iter().map(|(name, value)| (name.to_string(), value.clone())).collect(),
             ..Breadcrumb::default()
         }));
         // The SDK's and ours, in the order in which they happened.
@@ -113,14 +113,9 @@ pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot, bo
     }
 }
 
-/// Gives the event the trace of its context.
-pub(crate) fn trace(event: &mut Event<'static>, context: &Context) {
-    let start = |request: Option<&RequestSnapshot>| {
-        let header = |name| request?.headers.value(name).as_deref().and_then(incoming);
-        header("sentry-trace").or_else(|| header("traceparent")).unwrap_or_default()
-    };
-    if let Some(Trace { trace_id, span_id, parent }) = context.trace(start) {
-        let trace = TraceContext { trace_id, span_id, parent_span_id: parent, ..TraceContext::default() };
+/// Gives the event the trace that somebody else keeps of what failed, or else that of its context.
+pub(crate) fn trace(event: &mut Event<'static>, context: &Context, kept: Option<Trace>) {
+    if let Some(trace) = kept.map(trace::shown).or_else(|| trace::context_of(context)) {
         event.contexts.insert("trace".to_owned(), trace.into());
     }
 }
@@ -151,18 +146,6 @@ pub(crate) fn level(level: Level) -> sentry::Level {
         Level::Error => sentry::Level::Error,
         Level::Fatal => sentry::Level::Fatal,
     }
-}
-
-/// Reads `traceparent` (`00-<trace>-<span>-<flags>`) or `sentry-trace` (`<trace>-<span>[-<sampled>]`).
-fn incoming(header: &str) -> Option<Trace> {
-    let ids = header.trim().strip_prefix("00-").unwrap_or(header.trim());
-    let mut ids = ids.split('-');
-    let (trace, span) = (ids.next()?, ids.next()?);
-    let known = |id: &str| id.bytes().any(|byte| byte != b'0');
-    if trace.len() != 32 || span.len() != 16 || !known(trace) || !known(span) {
-        return None;
-    }
-    Some(Trace { trace_id: trace.parse().ok()?, parent: Some(span.parse().ok()?), ..Trace::default() })
 }
 
 fn shown(snapshot: &RequestSnapshot) -> Request {
@@ -239,25 +222,5 @@ mod tests {
         assert_eq!(without_secrets("/reset/{token}/{id}", "/reset/abc/7"), "/reset/[Filtered]/7");
         assert_eq!(without_secrets("/token/{id}", "/token/7"), "/token/7");
         assert_eq!(without_secrets("/s/{*secret}", "/s/a/b"), "/s/[Filtered]/[Filtered]");
-    }
-
-    #[test]
-    fn both_trace_headers_are_read_and_bad_ones_are_not() {
-        let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
-        for header in
-            [format!("00-{trace}-{span}-01"), format!("{trace}-{span}-1"), format!("{trace}-{span}")]
-        {
-            let read = incoming(&header).expect("a good header");
-            assert_eq!(
-                (read.trace_id.to_string(), read.parent.map(|id| id.to_string())),
-                (trace.into(), Some(span.into()))
-            );
-        }
-        let (zeros, zero_span) = ("0".repeat(32), "0".repeat(16));
-        for header in
-            ["", "00-", "abc-def", &format!("00-{zeros}-{span}-01"), &format!("00-{trace}-{zero_span}-01")]
-        {
-            assert!(incoming(header).is_none(), "{header}");
-        }
     }
 }

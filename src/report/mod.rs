@@ -14,6 +14,7 @@ mod problem;
 pub(crate) mod response;
 pub(crate) mod stack;
 pub(crate) mod submit;
+pub(crate) mod trace;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -29,7 +30,7 @@ pub use crate::record::{Breadcrumb, EventId, Kind, Level};
 pub(crate) use problem::problem_json;
 
 use self::submit::{Failure, submit};
-use crate::context::{Context, current, put};
+use crate::context::{Context, current, put, spans};
 use crate::record::{BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, User, short_text, to_value};
 use crate::reporter::{self, ErrorName};
 use crate::sink::Record;
@@ -87,6 +88,7 @@ impl Report {
 
     fn with_details(mut details: Box<Details>) -> Self {
         stacks::take_for(&mut details);
+        spans::add_current(&mut details);
         Self(Some(details))
     }
 
@@ -218,6 +220,7 @@ impl Report {
             tags: said.tags.clone(),
             data: said.data.clone(),
             left_out: said.left_out,
+            around: said.around.clone(),
             fingerprint: said.fingerprint.clone(),
             ..Details::new(Cause::Chain(links))
         })
@@ -253,7 +256,7 @@ fn send_from(
         context = Context::for_process(reporter, Origin::Process);
     }
     let Some(reporter) = context.reporter() else { return };
-    let failure = Failure { details, status: None, request: context.request(), has_answer: origin.is_none() };
+    let failure = Failure { details, status: None, context: &context, has_answer: origin.is_none() };
     submit(reporter, failure, |details| Record {
         details,
         timestamp: SystemTime::now(),

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use tracing::level_filters::LevelFilter;
 
-use crate::context::Context;
+use crate::context::{Context, Texts, is_listening};
 use crate::record::{BoxError, Cause, Details, EventId, Link, RequestSnapshot};
 use crate::report::chain;
 use crate::reporter::{self, ErrorName, Reporter};
@@ -17,14 +17,17 @@ const MAX_EXAMPLE: usize = 32 * 1024;
 pub(crate) struct Failure<'a> {
     pub(crate) details: Box<Details>,
     pub(crate) status: Option<StatusCode>,
-    pub(crate) request: Option<&'a RequestSnapshot>,
+    pub(crate) context: &'a Context,
     /// Whether somebody was told the id, so that the log has to know it.
     pub(crate) has_answer: bool,
 }
 
 /// Hands in a failure. `record` takes what there is to know beside it, and is called only if it is needed.
 pub(crate) fn submit(reporter: &Reporter, failure: Failure<'_>, record: impl FnOnce(Box<Details>) -> Record) {
-    let Failure { details, status, request, has_answer } = failure;
+    let Failure { details, status, context, has_answer } = failure;
+    let request = context.request();
+    // What is answered ends its request.
+    tell_apart(context, &details, status.is_some(), &reporter.settings.error_names);
     let offer = || Offer {
         key: key(&details, status, request),
         id: details.id,
@@ -59,6 +62,34 @@ fn key(details: &Details, status: Option<StatusCode>, request: Option<&RequestSn
         request.name_in_pieces(|piece| key.piece(piece));
     }
     key.end().finish()
+}
+
+/// What is logged of this failure is no failure of its own.
+#[inline]
+pub(crate) fn tell_apart(context: &Context, details: &Details, ends_here: bool, names: &[ErrorName]) {
+    if context.compares(ends_here)
+        && let Some(texts) = texts(details, names)
+    {
+        context.reported(texts);
+    }
+}
+
+/// Whether this failure was reported or logged in the request before.
+#[cfg_attr(not(any(feature = "axum", feature = "tonic")), expect(dead_code, reason = "no body is watched"))]
+pub(crate) fn was_told(context: &Context, details: &Details, names: &[ErrorName]) -> bool {
+    is_listening() && texts(details, names).is_some_and(|texts| context.was_told(&texts))
+}
+
+/// What the failure says.
+#[cold]
+fn texts(details: &Details, names: &[ErrorName]) -> Option<Texts> {
+    let of_links = |links: &[Link]| Texts::new(links.iter().map(|link| &*link.message));
+    match &details.cause {
+        Cause::Error { error, .. } => reporter::shielded(|| of_links(&chain::links(&**error, None, names))),
+        Cause::Chain(links) => Some(of_links(links)),
+        Cause::Panic(panic) => Some(Texts::new([&*panic.message])),
+        Cause::Status => None,
+    }
 }
 
 /// Reads the error, so that what it holds is free again.

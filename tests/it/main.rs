@@ -20,6 +20,7 @@ mod inbox;
 mod init;
 mod layer;
 mod leaves;
+mod logs;
 mod readme;
 mod report;
 mod scrubbing;

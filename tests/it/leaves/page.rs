@@ -129,6 +129,12 @@ pub(super) fn written() -> String {
              request:",
             Scene::Sdk,
         ),
+        (
+            "What is logged",
+            "With `tracing_layer()`: the handler logs an error with a field inside of a span, and answers 500 without \
+             a word. Lines are breadcrumbs, fields are data. `Logs` chooses levels and targets:",
+            Scene::Log,
+        ),
     ];
     for (title, text, scene) in scenes {
         let left = left(scene, |config| config, false);
