@@ -3,10 +3,12 @@
 use std::fmt;
 
 use super::setup::Around::{
-    Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks, WithoutBodies,
+    Disabled, DisabledPeer, EmptyLayer, Listening, Nothing, Peer, PeerListening, PeerStacks, Reporting,
+    ReportingStacks, WithoutBodies,
 };
 use super::setup::Handler::{
-    Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Repeats, Reports, Starts, YieldsAndAnswers,
+    Answers, Answers500, AnswersAlike, Captures, Debugs, Informs, ReadsAndAnswers, Repeats, Reports, Spans,
+    Starts, YieldsAndAnswers,
 };
 use super::setup::{Around, Handler, SetUp};
 
@@ -53,7 +55,7 @@ const fn of(around: Around, handler: Handler) -> SetUp {
     SetUp { around, handler }
 }
 
-const BARS: [Bar; 7] = [
+const BARS: [Bar; 10] = [
     Bar {
         what: "a request that succeeds",
         set_up: of(Reporting, Answers),
@@ -76,7 +78,7 @@ const BARS: [Bar; 7] = [
         what: "a request that fails with a report, no stack",
         set_up: of(Reporting, Reports),
         over: of(Nothing, Answers500),
-        instructions: 8_000.0,
+        instructions: 8_500.0,
         per_frame: 0.0,
         allocations: None,
         peer: Some((of(Peer, Captures), of(Nothing, Answers500))),
@@ -103,7 +105,7 @@ const BARS: [Bar; 7] = [
         what: "a report that repeats, over the same response without one",
         set_up: of(Reporting, Repeats),
         over: of(Reporting, AnswersAlike),
-        instructions: 2_500.0,
+        instructions: 2_700.0,
         per_frame: 0.0,
         allocations: None,
         peer: Some((of(Peer, Captures), of(Peer, AnswersAlike))),
@@ -116,6 +118,33 @@ const BARS: [Bar; 7] = [
         per_frame: 0.0,
         allocations: Some(2.0),
         peer: None,
+    },
+    Bar {
+        what: "the first line of the log that is a breadcrumb",
+        set_up: of(Listening, Informs),
+        over: of(Listening, Answers),
+        instructions: 2_700.0,
+        per_frame: 0.0,
+        allocations: Some(6.0),
+        peer: Some((of(PeerListening, Informs), of(PeerListening, Answers))),
+    },
+    Bar {
+        what: "a line that nobody listens to",
+        set_up: of(Listening, Debugs),
+        over: of(Listening, Answers),
+        instructions: 50.0,
+        per_frame: 0.0,
+        allocations: Some(0.0),
+        peer: Some((of(PeerListening, Debugs), of(PeerListening, Answers))),
+    },
+    Bar {
+        what: "a request in a span with a field",
+        set_up: of(Listening, Spans),
+        over: of(Listening, Answers),
+        instructions: 3_000.0,
+        per_frame: 0.0,
+        allocations: Some(3.0),
+        peer: Some((of(PeerListening, Spans), of(PeerListening, Answers))),
     },
 ];
 
@@ -132,7 +161,11 @@ impl Results {
     pub(crate) fn print(&self) -> bool {
         let further_poll = |set_up| self.of(set_up).over(self.of(SetUp { handler: Answers, ..set_up }));
         println!("What one request takes from its thread, and how much of that the bare router does not.");
-        self.print_table("A request that succeeds", &[Answers], |set_up| self.of(set_up));
+        self.print_table(
+            "A request that succeeds, and the log",
+            &[Answers, Informs, Debugs, Spans],
+            |set_up| self.of(set_up),
+        );
         self.print_table("One with 8 KiB of JSON that is read", &[ReadsAndAnswers], |set_up| self.of(set_up));
         self.print_table(
             "A request that fails",
@@ -225,6 +258,7 @@ impl Results {
 fn bare(handler: Handler) -> SetUp {
     let handler = match handler {
         Answers | YieldsAndAnswers | ReadsAndAnswers => handler,
+        Informs | Debugs | Spans => Answers,
         Answers500 | AnswersAlike | Reports | Repeats | Captures | Starts => Answers500,
     };
     SetUp { around: Nothing, handler }
@@ -234,9 +268,12 @@ fn bare(handler: Handler) -> SetUp {
 fn ours(peer: SetUp) -> Option<SetUp> {
     let around = match peer.around {
         Peer => Reporting,
+        PeerListening => Listening,
         PeerStacks => ReportingStacks,
         DisabledPeer => Disabled,
-        Nothing | EmptyLayer | Disabled | Reporting | ReportingStacks | WithoutBodies => return None,
+        Nothing | EmptyLayer | Disabled | Listening | Reporting | ReportingStacks | WithoutBodies => {
+            return None;
+        }
     };
     Some(SetUp { around, handler: if peer.handler == Captures { Reports } else { peer.handler } })
 }

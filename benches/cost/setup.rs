@@ -10,6 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::routing::{get, post};
 use faultwire::{Report, ReportLayer};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use tracing::Instrument as _;
 
 use super::incoming;
 use super::layers::{self, EmptyLayer};
@@ -35,8 +36,12 @@ pub(crate) enum Around {
     WithoutBodies,
     /// The same, and every report brings its stack.
     ReportingStacks,
+    /// The same, and our layer listens to the log.
+    Listening,
     /// The layers of sentry-tower, with a client.
     Peer,
+    /// The same, and those of sentry-tracing listen.
+    PeerListening,
     /// The same, and every event gets a stack.
     PeerStacks,
     /// The same without a DSN.
@@ -61,6 +66,12 @@ pub(crate) enum Handler {
     Repeats,
     /// Captures such a chain with the SDK and answers 500.
     Captures,
+    /// Answers, and leaves a line of level `INFO` with a field.
+    Informs,
+    /// The same with level `DEBUG`, which nobody listens to.
+    Debugs,
+    /// Answers inside of a span with a field.
+    Spans,
     /// No request at all: what `init` takes.
     Starts,
 }
@@ -89,12 +100,12 @@ impl SetUp {
     /// Every set-up, in the order of the tables.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         use Around::{
-            Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks,
-            WithoutBodies,
+            Disabled, DisabledPeer, EmptyLayer, Listening, Nothing, Peer, PeerListening, PeerStacks,
+            Reporting, ReportingStacks, WithoutBodies,
         };
         use Handler::{
-            Answers, Answers500, AnswersAlike, Captures, ReadsAndAnswers, Repeats, Reports, Starts,
-            YieldsAndAnswers,
+            Answers, Answers500, AnswersAlike, Captures, Debugs, Informs, ReadsAndAnswers, Repeats, Reports,
+            Spans, Starts, YieldsAndAnswers,
         };
 
         let succeeding =
@@ -113,12 +124,16 @@ impl SetUp {
             (ReportingStacks, Reports),
             (PeerStacks, Captures),
         ];
+        let logging = [Listening, PeerListening]
+            .into_iter()
+            .flat_map(|around| [Answers, Informs, Debugs, Spans].map(|handler| (around, handler)));
         let starting = [Reporting, ReportingStacks, Peer, PeerStacks].map(|around| (around, Starts));
         succeeding
             .into_iter()
             .chain(reading)
             .chain(failing)
             .chain(yielding)
+            .chain(logging)
             .chain(starting)
             .map(|(around, handler)| Self { around, handler })
     }
@@ -148,16 +163,23 @@ impl SetUp {
             Handler::Reports => get(reports),
             Handler::Repeats => get(repeats),
             Handler::Captures => get(captures),
+            Handler::Informs => get(informs),
+            Handler::Debugs => get(debugs),
+            Handler::Spans => get(spans),
             Handler::Starts => get(answers),
         };
         let router = Router::new().route("/orders/{id}", handler);
         let router = match self.around {
             Around::Nothing => router,
             Around::EmptyLayer => router.layer(EmptyLayer),
-            Around::Disabled | Around::Reporting | Around::ReportingStacks | Around::WithoutBodies => {
-                router.layer(ReportLayer::new())
+            Around::Disabled
+            | Around::Reporting
+            | Around::ReportingStacks
+            | Around::WithoutBodies
+            | Around::Listening => router.layer(ReportLayer::new()),
+            Around::Peer | Around::PeerStacks | Around::PeerListening | Around::DisabledPeer => {
+                router.layer(layers::peer())
             }
-            Around::Peer | Around::PeerStacks | Around::DisabledPeer => router.layer(layers::peer()),
         };
         // What `axum::serve` does first, so that the layers are put on once and not for every request.
         router.with_state(())
@@ -173,7 +195,9 @@ impl fmt::Display for SetUp {
             Around::Reporting => "ReportLayer",
             Around::WithoutBodies => "ReportLayer, bodies off",
             Around::ReportingStacks => "ReportLayer, stacks",
+            Around::Listening => "ReportLayer, tracing_layer",
             Around::Peer => "sentry-tower",
+            Around::PeerListening => "sentry-tower, sentry-tracing",
             Around::PeerStacks => "sentry-tower, stacks",
             Around::DisabledPeer => "sentry-tower, no DSN",
         };
@@ -184,6 +208,9 @@ impl fmt::Display for SetUp {
             Handler::Reports => ": report of three errors",
             Handler::Repeats => ": the same report again",
             Handler::Captures => ": event of three errors",
+            Handler::Informs => ": info!",
+            Handler::Debugs => ": debug!",
+            Handler::Spans => ": info_span!",
             Handler::Starts => ": init",
         };
         write!(f, "{around}{handler}")
@@ -198,6 +225,9 @@ impl Handler {
             | Self::YieldsAndAnswers
             | Self::ReadsAndAnswers
             | Self::AnswersAlike
+            | Self::Informs
+            | Self::Debugs
+            | Self::Spans
             | Self::Starts => false,
             Self::Answers500 | Self::Reports | Self::Repeats | Self::Captures => true,
         }
@@ -216,6 +246,20 @@ async fn answers() -> &'static str {
 async fn yields_and_answers() -> &'static str {
     tokio::task::yield_now().await;
     "shipped"
+}
+
+async fn informs() -> &'static str {
+    tracing::info!(items = 3, "cart loaded");
+    "shipped"
+}
+
+async fn debugs() -> &'static str {
+    tracing::debug!(items = 3, "cart loaded");
+    "shipped"
+}
+
+async fn spans() -> &'static str {
+    answers().instrument(tracing::info_span!("cart", items = 3)).await
 }
 
 async fn reads_and_answers(body: Bytes) -> &'static str {
