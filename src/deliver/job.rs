@@ -7,10 +7,11 @@ use super::labels;
 use super::lanes::Lane;
 use super::limits::Category;
 use super::progress::Ticket;
-use crate::sink::Record;
+use crate::sink::{Finished, Record};
 
 pub(super) enum Job {
     Record(Record, Ticket),
+    Finished(Finished, Ticket),
     Sdk(Box<Envelope>, Ticket),
 }
 
@@ -18,6 +19,7 @@ impl Job {
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Record(record, _) => record.weight(),
+            Self::Finished(finished, _) => finished.weight(),
             Self::Sdk(envelope, _) => envelope.items().fold(SDK_EVENT, |weight, item| match item {
                 EnvelopeItem::Attachment(attachment) => weight.saturating_add(attachment.buffer.len()),
                 _ => weight,
@@ -28,6 +30,7 @@ impl Job {
     pub(super) fn lane(&self) -> Lane {
         match self {
             Self::Record(record, _) => labels::lane_of_record(record),
+            Self::Finished(..) => Lane::Rest,
             Self::Sdk(envelope, _) => labels::lane_of_envelope(envelope),
         }
     }
@@ -35,13 +38,14 @@ impl Job {
     pub(super) fn category(&self) -> Category {
         match self {
             Self::Record(..) => Category::Error,
+            Self::Finished(..) => Category::Transaction,
             Self::Sdk(envelope, _) => labels::category_of_envelope(envelope),
         }
     }
 
     pub(super) fn ticket(&self) -> &Ticket {
         match self {
-            Self::Record(_, ticket) | Self::Sdk(_, ticket) => ticket,
+            Self::Record(_, ticket) | Self::Finished(_, ticket) | Self::Sdk(_, ticket) => ticket,
         }
     }
 }

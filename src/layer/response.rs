@@ -11,6 +11,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use sentry::Hub;
 
+use super::traces::Traced;
 use super::{Ignore, RequestInfo, answer};
 use crate::context::{Context, spans};
 use crate::panics::{self, Caught};
@@ -33,10 +34,15 @@ pub(super) struct Active {
     pub(super) reported: bool,
     /// What was kept of the request's body went with that.
     pub(super) gave_body: bool,
+    /// If it is to become a transaction.
+    pub(super) traced: Option<Box<Traced>>,
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
+        if let Some(traced) = self.traced.take() {
+            self.finish(&traced);
+        }
         std::mem::take(&mut self.context).recycle(self.gave_body);
     }
 }
@@ -45,6 +51,9 @@ impl Active {
     /// A response came. It goes on with the id of its event, or untouched.
     #[inline]
     pub(super) fn answered<R>(mut self, answer: &mut Response<R>) -> Self {
+        if let Some(traced) = &mut self.traced {
+            traced.status = Some(answer.status());
+        }
         let parked = self.context.unpark().or_else(|| take_travelling(answer.extensions_mut()));
         if parked.is_some() || answer.status().is_server_error() {
             self.failure_answered(parked, answer);
@@ -118,6 +127,9 @@ impl Active {
         mechanism: Mechanism,
         status: Option<StatusCode>,
     ) -> bool {
+        if let Some(traced) = &mut self.traced {
+            traced.status = status.or(Some(StatusCode::INTERNAL_SERVER_ERROR));
+        }
         let Some(reporter) = self.context.reporter() else { return false };
         if self.reported {
             return false;

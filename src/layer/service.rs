@@ -12,6 +12,7 @@ use tower_service::Service;
 
 use super::future::ReportFuture;
 use super::response::Active;
+use super::traces::Traces;
 use super::{Ignore, request};
 use crate::context::{Context, in_request};
 use crate::panics;
@@ -61,8 +62,11 @@ where
             warn_around_router();
         }
         let hub = Arc::new(Hub::new_from_top(&reporter.hub));
+        let settings = &reporter.settings;
+        let traces = Traces { rate: settings.traces_sample_rate, trusts_sampled: settings.trusts_sampled };
         let context =
             Context::for_request(reporter, line, |headers| request::keep_headers(&request, headers));
+        let traced = if traces.rate > 0.0 { traces.start(&context) } else { None };
         #[cfg(any(feature = "axum", feature = "tonic"))]
         super::body::tee(&mut request, &context);
         #[cfg(not(any(feature = "axum", feature = "tonic")))]
@@ -72,6 +76,7 @@ where
             panics::guarded(|| self.inner.call(request))
         };
         let active = Active {
+            traced,
             context,
             hub,
             ignore: self.ignore.clone(),

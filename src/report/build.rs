@@ -218,7 +218,7 @@ fn from_status(status: http::StatusCode, transaction: &str) -> (Vec<Exception>, 
     (vec![exception], fingerprint::of_status(status.as_u16(), transaction))
 }
 
-fn sdk_info() -> ClientSdkInfo {
+pub(super) fn sdk_info() -> ClientSdkInfo {
     ClientSdkInfo {
         name: SDK_NAME.to_owned(),
         version: SDK_VERSION.to_owned(),

@@ -148,7 +148,8 @@ pub(crate) fn level(level: Level) -> sentry::Level {
     }
 }
 
-fn shown(snapshot: &RequestSnapshot) -> Request {
+/// What an event shows of its request, without the body.
+pub(super) fn shown(snapshot: &RequestSnapshot) -> Request {
     let mut request = Request {
         method: Some(snapshot.line.method.to_string()),
         query_string: snapshot.line.uri.query().map(str::to_owned),

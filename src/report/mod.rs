@@ -10,11 +10,13 @@ pub(crate) mod chain;
 pub(crate) mod decorate;
 mod fingerprint;
 mod from;
+mod meta;
 mod problem;
 pub(crate) mod response;
 pub(crate) mod stack;
 pub(crate) mod submit;
 pub(crate) mod trace;
+pub(crate) mod transaction;
 
 use std::borrow::Cow;
 use std::fmt;

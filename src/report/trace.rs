@@ -6,7 +6,7 @@ use crate::context::{Context, Trace};
 use crate::record::RequestSnapshot;
 
 /// The name of the header, as Sentry's SDKs know it.
-const SENTRY_TRACE: &str = "sentry-trace";
+pub(super) const SENTRY_TRACE: &str = "sentry-trace";
 const TRACEPARENT: &str = "traceparent";
 
 /// The trace of a context: the one that its request came with, or a new one.

@@ -29,3 +29,4 @@ mod stacks;
 mod storm;
 mod support;
 mod tls;
+mod traces;

@@ -6,7 +6,8 @@ pub(super) type Reason = (&'static str, &'static str, &'static str);
 /// In the order of the page. A field without a reason fails the test.
 pub(super) const REASONS: &[Reason] = &[
     ("event_id", "names the event; the client is told it as `x-event-id`", "always sent"),
-    ("timestamp", "when it failed", "always sent"),
+    ("start_timestamp", "when the request began", "`SENTRY_TRACES_SAMPLE_RATE=0`, the default"),
+    ("timestamp", "when it failed; of a transaction, when it ended", "always sent"),
     ("platform", "servers ask for it", "always sent"),
     ("level", "how bad it is; an error's is not sent", "always sent"),
     ("sdk.*", "which program wrote the event", "always sent"),
