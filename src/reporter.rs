@@ -34,6 +34,10 @@ pub(crate) struct Reporter {
 /// What the rest of the crate reads of the configuration.
 pub(crate) struct Settings {
     pub(crate) sample_rate: f32,
+    /// The share of requests that become transactions; 0 if none do.
+    pub(crate) traces_sample_rate: f32,
+    /// Whether it is up to whoever sends a request.
+    pub(crate) trusts_sampled: bool,
     pub(crate) storm: Storm,
     pub(crate) stack_traces: StackTraces,
     pub(crate) shutdown_timeout: Duration,

@@ -1,6 +1,6 @@
-//! The calls that a request makes of other services, and those that failed.
+//! The calls that a request or job makes of other services, and those that failed.
 //!
-//! A failed call waits until its request ends: if that fails by it, the two are one event, which knows what both know.
+//! A failed call waits until its request or job ends: if that fails by it, the two are one event, which knows what both know.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,9 +21,11 @@ impl Context {
         }
     }
 
-    /// Keeps a failed call until the request ends. It comes back if no request is running here, or there is no room.
+    /// Keeps a failed call until the request or job ends. It comes back if none is running here, or there is no room.
     pub(crate) fn hold_call(&self, mut details: Box<Details>) -> Result<(), Box<Details>> {
-        let Some(inner) = self.0.as_deref().filter(|inner| inner.has_request) else { return Err(details) };
+        let Some(inner) = self.0.as_deref().filter(|inner| inner.has_request || inner.job.is_some()) else {
+            return Err(details);
+        };
         if inner.has_ended.load(Ordering::SeqCst) {
             return Err(details);
         }
@@ -87,10 +89,13 @@ impl Context {
         }
     }
 
-    /// The failed calls that nobody has told of.
+    /// The failed calls that nobody has told of. What was logged of them goes first, and takes them along.
     #[cold]
     pub(crate) fn take_failed_calls(&self) -> Vec<FailedCall> {
         let Some(inner) = &self.0 else { return Vec::new() };
+        if inner.holds_lines() {
+            inner.let_go();
+        }
         inner.has_failed_calls.store(false, Ordering::Relaxed);
         std::mem::take(&mut inner.shared().failed_calls)
     }

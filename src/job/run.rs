@@ -18,7 +18,7 @@ use crate::record::{
     Breadcrumb, Cause, CheckIn, CheckInStatus, Details, EventId, JobFacts, Level, Link, Mechanism, Origin,
     truncated,
 };
-use crate::report::submit::{Failure, settle, submit};
+use crate::report::submit::{Failure, settle, submit, submit_call, tell_apart};
 use crate::report::{Report, auth, chain, database, trace};
 use crate::reporter::{self, Reporter};
 use crate::sink::Record;
@@ -159,16 +159,21 @@ impl Run {
     }
 
     /// The same for an error that stays where it is.
-    pub(super) fn failed_elsewhere(&mut self, outcome: Outcome, read: impl FnOnce(&Reporter) -> Details) {
+    pub(super) fn failed_elsewhere(
+        &mut self,
+        outcome: Outcome,
+        read: impl FnOnce(&Context, &Reporter) -> Details,
+    ) {
         let Some(active) = self.active.take() else { return };
         let Some(reporter) = active.context.reporter() else { return };
-        let details = Box::new(read(reporter));
+        let details = Box::new(read(&active.context, reporter));
         active.fail(&self.plan, self.began.elapsed(), details, outcome);
     }
 
     fn failed_with(&mut self, mut report: Report, outcome: Outcome) -> Report {
         if let Some(active) = self.active.take() {
             let names = active.context.reporter().map_or(&[][..], |reporter| &reporter.settings.error_names);
+            report.tell_apart(&active.context);
             // The caller keeps the report; what goes out is a copy. Reading it runs the application's code.
             if let Some(details) = reporter::shielded(|| report.take_copy(names)).flatten() {
                 active.fail(&self.plan, self.began.elapsed(), details, outcome);
@@ -234,6 +239,9 @@ impl Active {
         counters.timed_out.add(u64::from(outcome == Outcome::TimedOut));
         self.check_in(plan, CheckInStatus::Error, Some(ran_for));
 
+        // Whatever becomes of it: an attempt that is held back is no event as a line of the log, either.
+        tell_apart(&self.context, &details, true);
+        self.context.absorb_calls(&mut details);
         let recorded = *details.recorded.get_mut();
         let is_asked_for = details.always || details.critical;
         // A dead letter is nobody's wrong password.
@@ -260,6 +268,9 @@ impl Active {
     fn end(mut self) {
         // It holds the context, too.
         drop(self.overrun.take());
+        for call in self.context.end_calls() {
+            submit_call(&self.context, call, || Some(Arc::clone(&self.hub)));
+        }
         std::mem::take(&mut self.context).recycle(true);
     }
 }

@@ -46,6 +46,7 @@ pub(crate) use self::third_party::{ResponseBody, Target};
 pub use self::third_party::{ThirdPartyClass, ThirdPartyFailure, ThirdPartyPhase};
 
 use crate::auth::Network;
+use crate::context::spans::Around;
 use crate::stacks::Stack;
 
 /// Any error, boxed: what `?` and most of tower's middleware turn errors into.
@@ -123,6 +124,8 @@ pub(crate) struct Details {
     pub(crate) data: Vec<(Cow<'static, str>, Value)>,
     /// Tags and values that there was no room for.
     pub(crate) left_out: usize,
+    /// What others say of where it happened.
+    pub(crate) around: Option<Box<Around>>,
     pub(crate) fingerprint: Option<Vec<String>>,
     pub(crate) edit: Option<EditEvent>,
     /// The hash of type, message and place, where it is known already.
@@ -149,6 +152,7 @@ impl Details {
             tags: Vec::new(),
             data: Vec::new(),
             left_out: 0,
+            around: None,
             fingerprint: None,
             edit: None,
             likeness: None,

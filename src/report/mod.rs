@@ -18,6 +18,7 @@ mod from;
 mod grpc;
 mod job;
 mod links;
+mod meta;
 mod problem;
 mod recognise;
 pub(crate) mod response;
@@ -26,6 +27,7 @@ pub(crate) mod stack;
 pub(crate) mod submit;
 pub(crate) mod third_party;
 pub(crate) mod trace;
+pub(crate) mod transaction;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -46,7 +48,7 @@ pub use crate::record::{ThirdPartyClass, ThirdPartyFailure, ThirdPartyPhase};
 pub(crate) use problem::problem_json;
 
 use self::submit::{Failure, settle, submit};
-use crate::context::{Context, current, put};
+use crate::context::{Context, current, put, spans};
 use crate::record::{
     BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, PanicInfo, User, short_text, to_value,
 };
@@ -106,6 +108,7 @@ impl Report {
 
     fn with_details(mut details: Box<Details>) -> Self {
         stacks::take_for(&mut details);
+        spans::add_current(&mut details);
         Self(Some(details))
     }
 
@@ -264,6 +267,7 @@ impl Report {
             tags: said.tags.clone(),
             data: said.data.clone(),
             left_out: said.left_out,
+            around: said.around.clone(),
             fingerprint: said.fingerprint.clone(),
             answer: said.answer,
             ..Details::new(cause)
