@@ -105,7 +105,7 @@ pub(crate) struct Details {
     pub(crate) cause: Cause,
     pub(crate) location: Option<Place>,
     /// The text of a backtrace that the error brought along.
-    pub(crate) backtrace: Option<String>,
+    pub(crate) backtrace: Option<Box<str>>,
     /// The stack where the report was made.
     pub(crate) stack: Option<Stack>,
     /// The status and the text of the response that it becomes.
