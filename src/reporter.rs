@@ -97,6 +97,14 @@ pub(crate) fn shielded<T>(run: impl FnOnce() -> T) -> Option<T> {
     done.ok()
 }
 
+/// The same for what is read while a line of the log is: also inside of another call of [`shielded`].
+pub(crate) fn shielded_anyway<T>(run: impl FnOnce() -> T) -> Option<T> {
+    if SHIELDED.try_with(Cell::get).unwrap_or_default() {
+        return catch_unwind(AssertUnwindSafe(run)).ok();
+    }
+    shielded(run)
+}
+
 /// Whether a panic here is to be no event.
 pub(crate) fn is_ours() -> bool {
     OWN_THREAD.try_with(Cell::get).unwrap_or_default() || SHIELDED.try_with(Cell::get).unwrap_or_default()

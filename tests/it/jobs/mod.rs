@@ -8,6 +8,7 @@ mod ends;
 mod heartbeats;
 mod isolation;
 mod layers;
+mod logged;
 mod traces;
 
 use std::future::pending;
