@@ -71,6 +71,7 @@ impl Active {
         // Calls of gRPC are POST: the others need not be asked.
         let is_post = self.context.request().is_some_and(|request| request.line.method == Method::POST);
         let ended = if is_post { Ended::of(answer.headers()) } else { None };
+        self.trace_end(ended.as_ref());
         if parked.is_some()
             || answer.status().is_server_error()
             || ended.as_ref().is_some_and(Ended::is_failure)
@@ -91,6 +92,7 @@ impl Active {
     #[cfg(any(feature = "axum", feature = "tonic"))]
     pub(super) fn trailed(&mut self, trailers: &HeaderMap, status: StatusCode) {
         let Some(ended) = Ended::of(trailers) else { return };
+        self.trace_end(Some(&ended));
         let parked = self.context.unpark();
         if parked.is_none() && ended.is_failure() && was_told(&self.context, &ended.details()) {
             // It was logged while the body went out.
@@ -101,7 +103,14 @@ impl Active {
         }
     }
 
-    /// The id of the event that tells of it, if there is one.
+    /// How a call of gRPC ended is how its transaction did.
+    #[inline]
+    fn trace_end(&mut self, ended: Option<&Ended>) {
+        if let (Some(traced), Some(ended)) = (&mut self.traced, ended) {
+            traced.ends_as(ended.status);
+        }
+    }
+
     /// Tells of failed calls that the request did not fail by.
     #[cold]
     fn tell(&self, calls: Vec<FailedCall>) {
@@ -110,6 +119,7 @@ impl Active {
         }
     }
 
+    /// The id of the event that tells of it, if there is one.
     #[cold]
     fn ended(
         &mut self,

@@ -21,8 +21,8 @@ pub(super) struct Traced {
     started: SystemTime,
     /// How it was answered, once it is.
     pub(super) status: Option<StatusCode>,
-    /// What it failed of would be this status: a call of gRPC fails under a 200.
-    failed: Option<StatusCode>,
+    /// What that would be in HTTP: a call of gRPC fails under a 200.
+    outcome: Option<StatusCode>,
 }
 
 impl Traced {
@@ -30,7 +30,13 @@ impl Traced {
     #[cold]
     pub(super) fn fails(&mut self, status: Option<StatusCode>, taken_for: StatusCode) {
         self.status = status.or(Some(taken_for));
-        self.failed = Some(taken_for);
+        self.outcome = Some(taken_for);
+    }
+
+    /// It ended, whatever HTTP's status is.
+    #[cold]
+    pub(super) fn ends_as(&mut self, outcome: StatusCode) {
+        self.outcome = Some(outcome);
     }
 }
 
@@ -43,7 +49,7 @@ impl Traces {
             asked_for.unwrap_or_else(|| EventId::random().fraction() < f64::from(self.rate))
         };
         let sampled = trace::begin(context, decide);
-        sampled.then(|| Box::new(Traced { started: SystemTime::now(), status: None, failed: None }))
+        sampled.then(|| Box::new(Traced { started: SystemTime::now(), status: None, outcome: None }))
     }
 }
 
@@ -56,7 +62,7 @@ impl Active {
             context: self.context.clone(),
             facts: self.context.facts(),
             status: traced.status,
-            outcome: traced.failed.or(traced.status),
+            outcome: traced.outcome.or(traced.status),
             started: traced.started,
             ended: SystemTime::now(),
         });

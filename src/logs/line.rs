@@ -11,7 +11,7 @@ use super::is_ours;
 use crate::context::spans::{self, Around, Fields};
 use crate::context::{Context, Held, Texts, current, is_somewhere};
 use crate::record::{Breadcrumb, Cause, Details, Level, Link, Mechanism, Origin, Place};
-use crate::report::submit::{Failure, settle, submit};
+use crate::report::submit::{Failure, submit};
 use crate::reporter;
 use crate::sink::Record;
 
@@ -85,10 +85,6 @@ pub(super) fn failure(event: &Event<'_>, is_breadcrumb: bool, spans: impl FnOnce
 fn send(context: Context, held: Held) {
     let Held { mut details, timestamp, facts, body, hub, .. } = held;
     let Some(reporter) = context.reporter() else { return };
-    if details.is_single_login() {
-        // As everywhere: many of them are a signal, one is counted.
-        return settle(&context, &details);
-    }
     context.absorb_calls(&mut details);
     let failure = Failure { details, status: None, context: &context, has_answer: false };
     submit(reporter, failure, |details| Record {

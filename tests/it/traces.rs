@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::routing::get as on_get;
-use faultwire::{Report, ReportLayer};
-use http::StatusCode;
+use axum::routing::{get as on_get, post};
+use faultwire::{Report, ReportLayer, UpstreamLayer, job};
+use http::{HeaderMap, Request, Response, StatusCode};
 use serde_json::{Value, json};
-use tower::ServiceExt;
+use tower::{Layer as _, ServiceExt, service_fn};
 
 use crate::delivery::PATIENCE;
 use crate::support::{Reporting, get};
@@ -156,4 +156,125 @@ async fn a_rendered_page_says_which_trace_it_belongs_to() {
         "{meta}"
     );
     assert_eq!(faultwire::current().trace_meta(), "");
+}
+
+/// A failing request that calls another service and queues a job: the headers that it gave to both.
+async fn asks_others(came_with: Option<&str>) -> [Vec<(String, String)>; 2] {
+    let client =
+        UpstreamLayer::new().trace(["orders.internal"]).layer(service_fn(async |request: Request<()>| {
+            Ok::<_, std::io::Error>(Response::new(request.headers().clone()))
+        }));
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let handler = async move || -> Result<(), Report> {
+        let call = Request::get("https://orders.internal/x").body(()).unwrap();
+        let sent: HeaderMap = client.oneshot(call).await.unwrap().into_body();
+        let pairs = sent.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+        tell.send([pairs.collect(), faultwire::current().trace_headers()]).unwrap();
+        Err(Report::new("sold out"))
+    };
+    let mut request = get("/");
+    if let Some(flags) = came_with {
+        request.headers_mut().insert("traceparent", format!("00-{TRACE}-{SPAN}-{flags}").parse().unwrap());
+    }
+    let app: Router = Router::new().route("/", on_get(handler)).layer(ReportLayer::new());
+    app.oneshot(request).await.unwrap();
+    told.recv().await.unwrap()
+}
+
+fn value<'a>(headers: &'a [(String, String)], name: &str) -> &'a str {
+    headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+}
+
+#[tokio::test]
+async fn what_a_request_asks_of_others_hangs_on_its_transaction_and_says_whether_it_is_kept() {
+    for (rate, came_with, kept) in [
+        (1.0, None, Some(true)),
+        (1e-9, None, Some(false)),
+        (0.0, None, None),
+        (1.0, Some("00"), Some(true)),
+        (1e-9, Some("01"), Some(false)),
+        // Where nobody decides here, what was decided before goes on.
+        (0.0, Some("01"), Some(true)),
+        (0.0, Some("02"), Some(false)),
+    ] {
+        let what = format!("rate {rate}, flags {came_with:?}");
+        let reporting = Reporting::with(|config| config.traces_sample_rate(rate));
+        let [call, queued] = asks_others(came_with).await;
+        let run = job("send_invoice").trace(queued.clone()).run(async {
+            let onwards = faultwire::current().trace_headers();
+            Err::<(), _>(Report::new("failed").data("onwards", &onwards))
+        });
+        assert!(run.await.is_err());
+
+        let transactions = items(&reporting, "transaction");
+        assert_eq!(transactions.len(), usize::from(rate > 0.0 && kept == Some(true)), "{what}");
+        let events = items(&reporting, "event");
+        let [failed, in_job] = &events[..] else { panic!("{what}: {events:?}") };
+        let trace = &failed["contexts"]["trace"];
+        for transaction in &transactions {
+            assert_eq!(transaction["contexts"]["trace"]["span_id"], trace["span_id"], "{what}");
+        }
+        let [trace_id, span_id] = ["trace_id", "span_id"].map(|id| trace[id].as_str().unwrap());
+        let flag = kept.map_or(String::new(), |kept| format!("-{}", u8::from(kept)));
+        for headers in [&call, &queued] {
+            assert_eq!(value(headers, "sentry-trace"), format!("{trace_id}-{span_id}{flag}"), "{what}");
+            let baggage = value(headers, "baggage");
+            let sampled = baggage.split(',').find_map(|member| member.strip_prefix("sentry-sampled="));
+            assert_eq!(sampled.map(|sampled| sampled == "true"), kept, "{what}: {baggage}");
+        }
+        // The last bit is ours, the others are not.
+        let flags = came_with.map(|came| {
+            if came == "02" {
+                "02"
+            } else if kept == Some(true) {
+                "01"
+            } else {
+                "00"
+            }
+        });
+        let expected = flags.map(|flags| format!("00-{trace_id}-{span_id}-{flags}"));
+        assert_eq!(value(&call, "traceparent"), expected.unwrap_or_default(), "{what}");
+
+        let of_job = &in_job["contexts"]["trace"];
+        assert_eq!(
+            (&of_job["trace_id"], &of_job["parent_span_id"]),
+            (&json!(trace_id), &json!(span_id)),
+            "{what}"
+        );
+        let onwards = format!("{trace_id}-{}{flag}", of_job["span_id"].as_str().unwrap());
+        assert_eq!(in_job["extra"]["onwards"][0][1], onwards, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_grpc_ends_as_its_status_says() {
+    for (code, status, in_trailers) in [
+        ("0", "ok", false),
+        ("5", "not_found", false),
+        ("13", "internal_error", false),
+        ("13", "internal_error", true),
+    ] {
+        let reporting = Reporting::with(|config| config.traces_sample_rate(1.0));
+        let end = async move || {
+            let mut end = HeaderMap::new();
+            end.insert("grpc-status", code.parse().unwrap());
+            let (body, headers) = if in_trailers {
+                let frames = tokio_stream::iter([Ok::<_, std::io::Error>(
+                    http_body::Frame::<bytes::Bytes>::trailers(end),
+                )]);
+                (Body::new(http_body_util::StreamBody::new(frames)), HeaderMap::new())
+            } else {
+                (Body::empty(), end)
+            };
+            (headers, [("content-type", "application/grpc")], body)
+        };
+        let app: Router = Router::new().route("/shop.Orders/Get", post(end)).layer(ReportLayer::new());
+        let response =
+            app.oneshot(Request::post("/shop.Orders/Get").body(Body::empty()).unwrap()).await.unwrap();
+        crate::support::text(response).await.unwrap();
+        let transactions = items(&reporting, "transaction");
+        assert_eq!(transactions[0]["contexts"]["trace"]["status"], status, "{code}");
+        assert_eq!(transactions[0]["tags"]["http.response.status_code"], "200", "{code}");
+        assert_eq!(items(&reporting, "event").len(), usize::from(code == "13"), "{code}");
+    }
 }
