@@ -17,7 +17,8 @@
 //! | it is cancelled: its future is dropped | none, unless [`Job::report_cancelled`]; it is counted | `error` | no |
 //!
 //! [`Stats::jobs`](crate::Stats::jobs) counts all of them. The error that [`Job::run`] returns is reported already, or
-//! held back: to pass it on, to drop it or to answer with it makes no second event.
+//! held back: to pass it on, to drop it or to answer with it makes no second event. Nor does a line of the log that tells of
+//! it, or a call through [`UpstreamLayer`](crate::UpstreamLayer) by which the job failed.
 //!
 //! The event is named after the job; tags say the job, the attempt (`2 of 3`), the queue
 //! (`messaging.destination.name`) and the id (`messaging.message.id`), and the context `job` shows the rest. A failure

@@ -17,8 +17,8 @@
 //!
 //! # One failure, one event
 //!
-//! An error that is logged and then returned, or the other way round, is one failure. So in a request a failure that
-//! was logged is held back until the request is answered:
+//! An error that is logged and then returned, or the other way round, is one failure. So in a request or a
+//! [`job`](crate::job()) a failure that was logged is held back until the request is answered, or the job ends:
 //! - a failure that is reported meanwhile and says the same (its text, or that of one of its causes, is or stands in
 //!   the line) takes its place; the line is one of its breadcrumbs. If [`ReportLayer::ignore`](crate::ReportLayer::ignore)
 //!   leaves that failure out, so is the line;

@@ -71,8 +71,10 @@ async fn what_else_it_logs_is_an_event_of_the_job() {
         Err::<(), _>(InvoiceError(7))
     });
     assert!(run.await.is_err());
-    let succeeds =
-        job("send_invoice").run(async { Ok::<_, InvoiceError>(tracing::error!("the paper is low")) });
+    let succeeds = job("send_invoice").run(async {
+        tracing::error!("the paper is low");
+        Ok::<_, InvoiceError>(())
+    });
     succeeds.await.unwrap();
     let mut events = reporting.events(3);
     events.sort_by_key(|event| exception(event)["value"].to_string());

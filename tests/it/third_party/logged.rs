@@ -126,7 +126,10 @@ async fn a_call_that_a_job_got_over_is_an_event_and_one_that_it_will_try_again_i
     let at = provider::start().await;
     let client = &client();
     let url = &format!("http://{at}/broken/42");
-    let got_over = job("charge").run(async move { Ok::<_, Report>(drop(call(client, url).await)) });
+    let got_over = job("charge").run(async move {
+        assert!(call(client, url).await.is_err());
+        Ok::<_, Report>(())
+    });
     got_over.await.unwrap();
     let event = reporting.event();
     assert_eq!(exception(&event)["mechanism"]["type"], "upstream");
