@@ -16,6 +16,8 @@ use sentry::Hub;
 use super::grpc::Ended;
 use super::traces::Traced;
 use super::{Choices, RequestInfo, answer};
+#[cfg(any(feature = "axum", feature = "tonic"))]
+use crate::context::is_listening;
 use crate::context::{Context, put, spans};
 use crate::panics::{self, Caught};
 use crate::record::{Cause, Details, EventId, FailedCall, Mechanism, Origin, PanicInfo, RequestSnapshot};
@@ -94,11 +96,13 @@ impl Active {
         let Some(ended) = Ended::of(trailers) else { return };
         self.trace_end(Some(&ended));
         let parked = self.context.unpark();
-        if parked.is_none() && ended.is_failure() && was_told(&self.context, &ended.details()) {
-            // It was logged while the body went out.
+        let is_failure = ended.is_failure();
+        let was_logged = || is_listening() && was_told(&self.context, &ended.details(), Vec::new);
+        if parked.is_none() && is_failure && was_logged() {
+            // While the body went out.
             return;
         }
-        if parked.is_some() || ended.is_failure() {
+        if parked.is_some() || is_failure {
             self.ended(parked, status, Some(&ended));
         }
     }

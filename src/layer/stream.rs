@@ -14,6 +14,7 @@ use pin_project_lite::pin_project;
 use super::response::Active;
 use crate::panics;
 use crate::record::{Cause, Details, Mechanism};
+use crate::report::chain;
 use crate::report::submit::was_told;
 
 /// Watches a body that may still fail, if its type is one that can be wrapped inside itself. One whose size
@@ -83,7 +84,7 @@ where
                 }
                 if let Poll::Ready(Some(Err(error))) = &polled {
                     let details = Box::new(Details::of_chain(error, None, active.error_names()));
-                    if !was_told(&active.context, &details) {
+                    if !was_told(&active.context, &details, || chain::texts(error)) {
                         let mechanism = Mechanism { name: "body", handled: false };
                         active.record(details, mechanism, Some(*this.status));
                     }

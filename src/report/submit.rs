@@ -177,10 +177,16 @@ impl Report {
     }
 }
 
-/// Whether this failure was reported or logged in the request before.
+/// Whether this failure was reported or logged in the request before. `own`: what says its error in its own words.
 #[cfg_attr(not(any(feature = "axum", feature = "tonic")), expect(dead_code, reason = "no body is watched"))]
-pub(crate) fn was_told(context: &Context, details: &Details) -> bool {
-    is_listening() && texts(details).is_some_and(|texts| context.was_told(&texts))
+pub(crate) fn was_told(context: &Context, details: &Details, own: impl FnOnce() -> Vec<String>) -> bool {
+    let Cause::Chain(links) = &details.cause else { return false };
+    if !is_listening() {
+        return false;
+    }
+    let own = reporter::shielded(own).unwrap_or_default();
+    let shown = links.iter().map(|link| &*link.message);
+    context.was_told(&Texts::new(own.iter().map(String::as_str).chain(shown)))
 }
 
 /// What the failure says, in its own words: nothing of them leaves.

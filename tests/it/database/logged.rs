@@ -3,16 +3,18 @@
 use std::error::Error;
 
 use axum::Router;
+use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use faultwire::{Report, ReportLayer};
 use http::StatusCode;
+use tokio_stream::StreamExt as _;
 use tower::ServiceExt as _;
 
 use super::{VALUE, assert_no_value_left};
 use crate::logs::listening;
-use crate::support::{Reporting, exception, get as request};
+use crate::support::{Reporting, exception, get as request, text};
 
 #[derive(Debug, thiserror::Error)]
 #[error("the user could not be kept: {0}")]
@@ -76,6 +78,32 @@ async fn a_line_with_a_databases_error_is_classified_and_is_one_with_its_report(
         assert_eq!(exception(&event)["mechanism"]["type"], mechanism, "{name}");
         assert_eq!(event["tags"]["error.category"], "database", "{name}");
         assert_eq!(event["tags"]["error.type"], "unique_violation", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_by_it_is_no_second_event() {
+    for with_error in [true, false] {
+        let reporting = Reporting::start();
+        let _listening = listening();
+        let rows = async move || {
+            let rows = tokio_stream::iter([Ok("first"), Err(())]);
+            Body::from_stream(rows.map(move |row| {
+                row.map_err(|()| {
+                    let error = KeepError(duplicate());
+                    match with_error {
+                        true => tracing::error!(error = &error as &dyn Error, "the export failed"),
+                        false => tracing::error!("the export failed: {error}"),
+                    }
+                    error
+                })
+            }))
+        };
+        let app = Router::new().route("/export", get(rows)).layer(ReportLayer::new());
+        text(app.oneshot(request("/export")).await.unwrap()).await.unwrap_err();
+        let event = reporting.event();
+        assert_no_value_left(&reporting);
+        assert_eq!(exception(&event)["mechanism"]["type"], "log");
     }
 }
 
