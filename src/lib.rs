@@ -18,6 +18,8 @@ mod deliver;
 mod inbox;
 pub mod job;
 pub mod layer;
+#[cfg(feature = "logs")]
+pub mod logs;
 mod panics;
 pub mod upstream;
 // How it is set up.
@@ -37,6 +39,8 @@ pub use context::{spawn, spawn_blocking};
 pub use init::{Guard, Shutdown, ShutdownSummary, init, stats};
 pub use job::job;
 pub use layer::ReportLayer;
+#[cfg(feature = "logs")]
+pub use logs::tracing_layer;
 pub use record::{BoxError, EventId, Kind, User};
 pub use report::{Report, ResultExt};
 pub use scrub::{Scrubber, Sensitive, redacted, scrubber};

@@ -34,6 +34,10 @@ pub(crate) struct Reporter {
 /// What the rest of the crate reads of the configuration.
 pub(crate) struct Settings {
     pub(crate) sample_rate: f32,
+    /// The share of requests that become transactions; 0 if none do.
+    pub(crate) traces_sample_rate: f32,
+    /// Whether it is up to whoever sends a request.
+    pub(crate) trusts_sampled: bool,
     pub(crate) storm: Storm,
     pub(crate) stack_traces: StackTraces,
     pub(crate) shutdown_timeout: Duration,
@@ -91,6 +95,14 @@ pub(crate) fn shielded<T>(run: impl FnOnce() -> T) -> Option<T> {
     let done = catch_unwind(AssertUnwindSafe(run));
     let _ = SHIELDED.try_with(|shielded| shielded.set(false));
     done.ok()
+}
+
+/// The same for what is read while a line of the log is: also inside of another call of [`shielded`].
+pub(crate) fn shielded_anyway<T>(run: impl FnOnce() -> T) -> Option<T> {
+    if SHIELDED.try_with(Cell::get).unwrap_or_default() {
+        return catch_unwind(AssertUnwindSafe(run)).ok();
+    }
+    shielded(run)
 }
 
 /// Whether a panic here is to be no event.

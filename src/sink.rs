@@ -46,6 +46,25 @@ impl Record {
 /// What a record occupies without what the application said: the snapshot, the scope, an error.
 const RECORD: usize = 4 * 1024;
 
+/// A request that is over, on its way to becoming a transaction.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) context: Context,
+    pub(crate) facts: Option<Arc<Facts>>,
+    /// `None` for one that was given up.
+    pub(crate) status: Option<StatusCode>,
+    /// The same, where HTTP's status does not say how it ended.
+    pub(crate) outcome: Option<StatusCode>,
+    pub(crate) started: SystemTime,
+    pub(crate) ended: SystemTime,
+}
+
+impl Finished {
+    pub(crate) fn weight(&self) -> usize {
+        self.facts.as_ref().map_or(0, |facts| facts.weight()).saturating_add(RECORD)
+    }
+}
+
 /// What stands behind the door: a bounded queue. `put` never blocks; it says whether there was room.
 pub(crate) trait Intake: Send + Sync {
     fn put(&self, record: Record) -> bool;
@@ -58,6 +77,7 @@ pub(crate) trait Intake: Send + Sync {
 
     /// Wakes the processing thread: something was noted elsewhere.
     fn wake(&self);
+    fn put_finished(&self, finished: Finished) -> bool;
 
     /// Waits until everything is delivered, for a process that ends. True if nothing is left.
     fn flush(&self, timeout: Duration) -> bool;
@@ -117,6 +137,14 @@ impl Sink {
     /// Takes a failure that was admitted. It is delivered, or counted with the reason why not.
     pub(crate) fn accept(&self, record: Record) {
         if !self.intake.put(record) {
+            self.counters.queue_full.add(1);
+        }
+    }
+
+    /// Takes a request that is over. It was sampled already.
+    pub(crate) fn finished(&self, finished: Finished) {
+        self.counters.captured.add(1);
+        if !self.intake.put_finished(finished) {
             self.counters.queue_full.add(1);
         }
     }

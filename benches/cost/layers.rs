@@ -18,7 +18,9 @@ use sentry::{ClientOptions, Envelope, Transport};
 use sentry_tower::{NewSentryLayer, SentryHttpLayer};
 use tower::layer::util::Stack;
 use tower::{Layer, Service};
-use tracing_subscriber::util::SubscriberInitExt;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::setup::Around;
 
@@ -43,7 +45,20 @@ impl Around {
             }
             Self::ReportingStacks => Box::new(ours(StackTraces::Always).init()?),
             Self::WithoutBodies => Box::new(ours(StackTraces::First).bodies(Bodies::Off).init()?),
+            Self::Listening => {
+                tracing_subscriber::registry().with(faultwire::tracing_layer()).init();
+                Box::new(ours(StackTraces::First).init()?)
+            }
             Self::Peer => Box::new(sentry::init(options.dsn(DSN))),
+            Self::PeerListening => {
+                // As its documentation says: each layer with the levels that are for it.
+                tracing_subscriber::registry()
+                    .with(sentry_tracing::SpanLayer::new().with_filter(LevelFilter::INFO))
+                    .with(sentry_tracing::BreadcrumbLayer::new().with_filter(LevelFilter::INFO))
+                    .with(sentry_tracing::ErrorLayer::new().with_filter(LevelFilter::ERROR))
+                    .init();
+                Box::new(sentry::init(options.dsn(DSN)))
+            }
             Self::PeerStacks => Box::new(sentry::init(options.dsn(DSN).attach_stacktrace(true))),
             Self::DisabledPeer => Box::new(sentry::init(options)),
         })

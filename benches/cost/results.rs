@@ -3,13 +3,13 @@
 use std::fmt;
 
 use super::setup::Around::{
-    Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks, Traced,
-    Watching, WithoutBodies,
+    Disabled, DisabledPeer, EmptyLayer, Listening, Nothing, Peer, PeerListening, PeerStacks, Reporting,
+    ReportingStacks, Traced, Watching, WithoutBodies,
 };
 use super::setup::Handler::{
     Answers, Answers500, AnswersAlike, Calls, CallsThroughEmpty, CallsThroughOurs, CallsThroughPeer,
-    Captures, ReadsAndAnswers, Refuses, Repeats, Reports, RunsJob, RunsMonitoredJob, Starts,
-    YieldsAndAnswers,
+    Captures, Debugs, Informs, ReadsAndAnswers, Refuses, Repeats, Reports, RunsJob, RunsMonitoredJob, Spans,
+    Starts, YieldsAndAnswers,
 };
 use super::setup::{Around, Handler, SetUp};
 
@@ -56,7 +56,7 @@ const fn of(around: Around, handler: Handler) -> SetUp {
     SetUp { around, handler }
 }
 
-const BARS: [Bar; 9] = [
+const BARS: [Bar; 12] = [
     Bar {
         what: "a request that succeeds",
         set_up: of(Reporting, Answers),
@@ -138,6 +138,33 @@ const BARS: [Bar; 9] = [
         allocations: Some(2.0),
         peer: Some((of(Traced, CallsThroughPeer), of(Traced, Calls))),
     },
+    Bar {
+        what: "the first line of the log that is a breadcrumb",
+        set_up: of(Listening, Informs),
+        over: of(Listening, Answers),
+        instructions: 2_700.0,
+        per_frame: 0.0,
+        allocations: Some(6.0),
+        peer: Some((of(PeerListening, Informs), of(PeerListening, Answers))),
+    },
+    Bar {
+        what: "a line that nobody listens to",
+        set_up: of(Listening, Debugs),
+        over: of(Listening, Answers),
+        instructions: 50.0,
+        per_frame: 0.0,
+        allocations: Some(0.0),
+        peer: Some((of(PeerListening, Debugs), of(PeerListening, Answers))),
+    },
+    Bar {
+        what: "a request in a span with a field",
+        set_up: of(Listening, Spans),
+        over: of(Listening, Answers),
+        instructions: 3_000.0,
+        per_frame: 0.0,
+        allocations: Some(3.0),
+        peer: Some((of(PeerListening, Spans), of(PeerListening, Answers))),
+    },
 ];
 
 /// Two milliseconds, of a slow machine.
@@ -153,7 +180,11 @@ impl Results {
     pub(crate) fn print(&self) -> bool {
         let further_poll = |set_up| self.of(set_up).over(self.of(SetUp { handler: Answers, ..set_up }));
         println!("What one request takes from its thread, and how much of that the bare router does not.");
-        self.print_table("A request that succeeds", &[Answers], |set_up| self.of(set_up));
+        self.print_table(
+            "A request that succeeds, and the log",
+            &[Answers, Informs, Debugs, Spans],
+            |set_up| self.of(set_up),
+        );
         self.print_table("One with 8 KiB of JSON that is read", &[ReadsAndAnswers], |set_up| self.of(set_up));
         self.print_table(
             "A request that fails",
@@ -254,6 +285,7 @@ fn bare(handler: Handler) -> SetUp {
         Answers | YieldsAndAnswers | ReadsAndAnswers | RunsJob => handler,
         RunsMonitoredJob => RunsJob,
         Answers500 | AnswersAlike | Reports | Repeats | Refuses | Captures | Starts => Answers500,
+        Informs | Debugs | Spans => Answers,
         // Of these the layer around the client is looked at.
         Calls | CallsThroughEmpty | CallsThroughOurs | CallsThroughPeer => return of(Reporting, Calls),
     };
@@ -264,10 +296,12 @@ fn bare(handler: Handler) -> SetUp {
 fn ours(peer: SetUp) -> Option<SetUp> {
     let around = match peer.around {
         Peer => Reporting,
+        PeerListening => Listening,
         PeerStacks => ReportingStacks,
         DisabledPeer => Disabled,
         Traced if peer.handler == CallsThroughPeer => return Some(of(Reporting, CallsThroughOurs)),
-        Traced | Nothing | EmptyLayer | Disabled | Reporting | Watching | ReportingStacks | WithoutBodies => {
+        Traced | Nothing | EmptyLayer | Disabled | Listening | Reporting | Watching | ReportingStacks
+        | WithoutBodies => {
             return None;
         }
     };

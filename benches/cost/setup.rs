@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use faultwire::report::AuthFailure;
 use faultwire::{Report, ReportLayer};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use tracing::Instrument as _;
 
 use super::calls::{self, called};
 use super::incoming;
@@ -43,8 +44,12 @@ pub(crate) enum Around {
     WithoutBodies,
     /// The same, and every report brings its stack.
     ReportingStacks,
+    /// The same, and our layer listens to the log.
+    Listening,
     /// The layers of sentry-tower, with a client.
     Peer,
+    /// The same, and those of sentry-tracing listen.
+    PeerListening,
     /// The same, and every event gets a stack.
     PeerStacks,
     /// The same without a DSN.
@@ -79,6 +84,12 @@ pub(crate) enum Handler {
     CallsThroughPeer,
     /// Captures such a chain with the SDK and answers 500.
     Captures,
+    /// Answers, and leaves a line of level `INFO` with a field.
+    Informs,
+    /// The same with level `DEBUG`, which nobody listens to.
+    Debugs,
+    /// Answers inside of a span with a field.
+    Spans,
     /// No request at all: what `init` takes.
     Starts,
     /// No request either: a job that succeeds, beside the future alone.
@@ -111,13 +122,13 @@ impl SetUp {
     /// Every set-up, in the order of the tables.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         use Around::{
-            Disabled, DisabledPeer, EmptyLayer, Nothing, Peer, PeerStacks, Reporting, ReportingStacks,
-            Traced, Watching, WithoutBodies,
+            Disabled, DisabledPeer, EmptyLayer, Listening, Nothing, Peer, PeerListening, PeerStacks,
+            Reporting, ReportingStacks, Traced, Watching, WithoutBodies,
         };
         use Handler::{
             Answers, Answers500, AnswersAlike, Calls, CallsThroughEmpty, CallsThroughOurs, CallsThroughPeer,
-            Captures, ReadsAndAnswers, Refuses, Repeats, Reports, RunsJob, RunsMonitoredJob, Starts,
-            YieldsAndAnswers,
+            Captures, Debugs, Informs, ReadsAndAnswers, Refuses, Repeats, Reports, RunsJob, RunsMonitoredJob,
+            Spans, Starts, YieldsAndAnswers,
         };
 
         let succeeding = [Nothing, EmptyLayer, Disabled, Reporting, Watching, Peer, DisabledPeer]
@@ -146,6 +157,9 @@ impl SetUp {
             (Traced, Calls),
             (Traced, CallsThroughPeer),
         ];
+        let logging = [Listening, PeerListening]
+            .into_iter()
+            .flat_map(|around| [Answers, Informs, Debugs, Spans].map(|handler| (around, handler)));
         let starting = [Reporting, ReportingStacks, Peer, PeerStacks].map(|around| (around, Starts));
         succeeding
             .into_iter()
@@ -154,6 +168,7 @@ impl SetUp {
             .chain(yielding)
             .chain(jobs)
             .chain(calling)
+            .chain(logging)
             .chain(starting)
             .map(|(around, handler)| Self { around, handler })
     }
@@ -193,6 +208,9 @@ impl SetUp {
             Handler::CallsThroughEmpty => get(async || called(calls::through_empty()).await),
             Handler::CallsThroughOurs => get(async || called(calls::through_ours()).await),
             Handler::CallsThroughPeer => get(async || called(calls::through_peer()).await),
+            Handler::Informs => get(informs),
+            Handler::Debugs => get(debugs),
+            Handler::Spans => get(spans),
             Handler::Starts | Handler::RunsJob | Handler::RunsMonitoredJob => get(answers),
         };
         let router = Router::new().route("/orders/{id}", handler);
@@ -204,8 +222,11 @@ impl SetUp {
             | Around::Traced
             | Around::Watching
             | Around::ReportingStacks
-            | Around::WithoutBodies => router.layer(ReportLayer::new()),
-            Around::Peer | Around::PeerStacks | Around::DisabledPeer => router.layer(layers::peer()),
+            | Around::WithoutBodies
+            | Around::Listening => router.layer(ReportLayer::new()),
+            Around::Peer | Around::PeerStacks | Around::PeerListening | Around::DisabledPeer => {
+                router.layer(layers::peer())
+            }
         };
         // What `axum::serve` does first, so that the layers are put on once and not for every request.
         router.with_state(())
@@ -226,7 +247,9 @@ impl fmt::Display for SetUp {
             Around::Watching => "ReportLayer, logins watched",
             Around::WithoutBodies => "ReportLayer, bodies off",
             Around::ReportingStacks => "ReportLayer, stacks",
+            Around::Listening => "ReportLayer, tracing_layer",
             Around::Peer => "sentry-tower",
+            Around::PeerListening => "sentry-tower, sentry-tracing",
             Around::PeerStacks => "sentry-tower, stacks",
             Around::DisabledPeer => "sentry-tower, no DSN",
         };
@@ -242,6 +265,9 @@ impl fmt::Display for SetUp {
             Handler::CallsThroughEmpty => ": call, a layer that does nothing",
             Handler::CallsThroughOurs => ": call, UpstreamLayer",
             Handler::CallsThroughPeer => ": call, tower-http's TraceLayer",
+            Handler::Informs => ": info!",
+            Handler::Debugs => ": debug!",
+            Handler::Spans => ": info_span!",
             Handler::Starts => ": init",
             Handler::RunsJob | Handler::RunsMonitoredJob => "",
         };
@@ -264,6 +290,9 @@ impl Handler {
             | Self::CallsThroughEmpty
             | Self::CallsThroughOurs
             | Self::CallsThroughPeer
+            | Self::Informs
+            | Self::Debugs
+            | Self::Spans
             | Self::Starts => false,
             Self::Answers500 | Self::Reports | Self::Repeats | Self::Captures => true,
         }
@@ -296,6 +325,20 @@ async fn answers() -> &'static str {
 async fn yields_and_answers() -> &'static str {
     tokio::task::yield_now().await;
     "shipped"
+}
+
+async fn informs() -> &'static str {
+    tracing::info!(items = 3, "cart loaded");
+    "shipped"
+}
+
+async fn debugs() -> &'static str {
+    tracing::debug!(items = 3, "cart loaded");
+    "shipped"
+}
+
+async fn spans() -> &'static str {
+    answers().instrument(tracing::info_span!("cart", items = 3)).await
 }
 
 async fn reads_and_answers(body: Bytes) -> &'static str {

@@ -59,6 +59,8 @@ pub struct Config {
     fallback_release: Option<String>,
     server_name: Option<String>,
     sample_rate: Option<f32>,
+    traces_sample_rate: Option<f32>,
+    trust_sampled: Option<bool>,
     storm: Option<Storm>,
     stack_traces: Option<StackTraces>,
     debug: Option<bool>,
@@ -119,6 +121,7 @@ impl Config {
             config.fallback_release = config.fallback_release.take().or(vars.text(platform)?);
         }
         config.sample_rate = vars.parse("SENTRY_SAMPLE_RATE", values::rate)?;
+        config.traces_sample_rate = vars.parse("SENTRY_TRACES_SAMPLE_RATE", values::rate)?;
         config.storm = vars.parse("FAULTWIRE_STORM", values::storm)?;
         config.debug = vars.parse("SENTRY_DEBUG", values::boolean)?;
         config.bodies = vars.parse("FAULTWIRE_BODIES", values::bodies)?;
@@ -216,6 +219,28 @@ impl Config {
             Ok(rate) => self.sample_rate = Some(rate),
             Err(why) => self.keep(ConfigError::new("SENTRY_SAMPLE_RATE", why)),
         }
+        self
+    }
+
+    /// `SENTRY_TRACES_SAMPLE_RATE`: the share of requests, failing or not, that become transactions: when they began
+    /// and ended, how, the route's pattern, the trace. `0.0..=1.0`. Default: 0.0.
+    ///
+    /// They are scrubbed like everything, wait in memory only, and make room for failures where a queue is full.
+    /// What the request asks for (`sampled` in `traceparent` and `sentry-trace`) makes no difference unless it is
+    /// [trusted](Self::trust_sampled).
+    pub fn traces_sample_rate(mut self, rate: f32) -> Self {
+        match values::checked_rate(rate) {
+            Ok(rate) => self.traces_sample_rate = Some(rate),
+            Err(why) => self.keep(ConfigError::new("SENTRY_TRACES_SAMPLE_RATE", why)),
+        }
+        self
+    }
+
+    /// Whether a request that says if its trace is to be kept decides it: for services that only your own ones can
+    /// reach. Others could make every request a transaction. Default: false. Without effect where
+    /// [`traces_sample_rate`](Self::traces_sample_rate) is 0.
+    pub fn trust_sampled(mut self, trust: bool) -> Self {
+        self.trust_sampled = Some(trust);
         self
     }
 

@@ -122,6 +122,8 @@ impl Config {
                 .map_or_else(Limits::default, |users| Limits { users_per_network: users }),
             settings: Settings {
                 sample_rate: self.sample_rate.unwrap_or(1.0),
+                traces_sample_rate: self.traces_sample_rate.unwrap_or(0.0),
+                trusts_sampled: self.trust_sampled.unwrap_or(false),
                 storm: self.storm.unwrap_or_default(),
                 stack_traces: self.stack_traces.unwrap_or_default(),
                 shutdown_timeout: self.shutdown_timeout.unwrap_or(DEFAULT_SHUTDOWN_TIMEOUT),

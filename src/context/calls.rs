@@ -1,4 +1,4 @@
-//! The calls that a request makes of other services, and those that failed.
+//! The calls that a request or job makes of other services, and those that failed.
 //!
 //! A failed call waits until its request or job ends: if that fails by it, the two are one event, which knows what both know.
 
@@ -92,10 +92,13 @@ impl Context {
         }
     }
 
-    /// The failed calls that nobody has told of.
+    /// The failed calls that nobody has told of. What was logged of them goes first, and takes them along.
     #[cold]
     pub(crate) fn take_failed_calls(&self) -> Vec<FailedCall> {
         let Some(inner) = &self.0 else { return Vec::new() };
+        if inner.holds_lines() {
+            inner.let_go();
+        }
         inner.has_failed_calls.store(false, Ordering::Relaxed);
         std::mem::take(&mut inner.shared().failed_calls)
     }

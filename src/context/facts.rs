@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::record::{Crumb, Details, User, value_weight};
 
 /// At most this many tags, and this many values, are kept in one context.
-const MAX_ENTRIES: usize = 64;
+pub(super) const MAX_ENTRIES: usize = 64;
 /// At most this many breadcrumbs, and this many bytes of them, are kept; the oldest go first.
 const MAX_BREADCRUMBS: usize = 100;
 const MAX_BREADCRUMB_BYTES: usize = 64 * 1024;
@@ -59,6 +59,9 @@ impl Facts {
         for (name, value) in added.data.drain(..) {
             let kept = put(&mut self.data, name, value);
             self.count(kept);
+        }
+        if let Some(around) = details.around.take() {
+            self.left_out = self.left_out.saturating_add(around.fields.add_to(self));
         }
     }
 }

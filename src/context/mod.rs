@@ -8,7 +8,10 @@
 mod body;
 mod calls;
 mod facts;
+#[cfg_attr(not(feature = "logs"), expect(dead_code, reason = "nobody listens to the log"))]
+mod logged;
 mod pool;
+pub(crate) mod spans;
 mod task;
 
 use std::borrow::Cow;
@@ -21,6 +24,9 @@ use sentry::Hub;
 use sentry::protocol::{SpanId, TraceId};
 
 pub(crate) use self::facts::{Facts, put};
+#[cfg(feature = "logs")]
+pub(crate) use self::logged::{Held, is_somewhere, listen};
+pub(crate) use self::logged::{Texts, is_listening};
 pub use self::task::{InContext, WithContext, in_context};
 #[cfg(feature = "tokio")]
 pub use self::task::{spawn, spawn_blocking};
@@ -70,6 +76,8 @@ struct Inner {
     has_failed_calls: AtomicBool,
     /// Set where somebody holds the context beyond the end of its request.
     has_ended: AtomicBool,
+    /// Whether a failure that was logged waits: what success pays is this look.
+    holds: AtomicBool,
     shared: Mutex<Shared>,
 }
 
@@ -81,6 +89,9 @@ struct Shared {
     told: Option<Box<Told>>,
     body: Option<KeptBody>,
     failed_calls: Vec<FailedCall>,
+    logged: Option<Box<logged::Logged>>,
+    /// The request is over or answered, and a task or its body goes on with its context: nothing that is logged waits.
+    waits_for_nothing: bool,
 }
 
 struct Told {
@@ -95,6 +106,8 @@ pub(crate) struct Trace {
     pub(crate) trace_id: TraceId,
     pub(crate) span_id: SpanId,
     pub(crate) parent: Option<SpanId>,
+    /// Whether the trace is kept, as far as somebody decided it.
+    pub(crate) sampled: Option<bool>,
 }
 
 impl Context {
@@ -139,6 +152,9 @@ impl Context {
     #[inline]
     pub(crate) fn recycle(self, gave_body: bool) {
         if let Some(inner) = self.0 {
+            if inner.holds_lines() {
+                inner.let_go();
+            }
             pool::put(inner, gave_body);
         }
     }
@@ -278,6 +294,7 @@ impl Inner {
             trace: OnceLock::new(),
             has_failed_calls: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
+            holds: AtomicBool::new(false),
             shared: Mutex::default(),
         }
     }
@@ -299,6 +316,8 @@ impl Inner {
         shared.facts = None;
         shared.told = None;
         shared.body = None;
+        shared.logged = None;
+        shared.waits_for_nothing = false;
     }
 
     /// Counts a report that became a response which nobody saw: the request was cancelled.

@@ -23,6 +23,7 @@ pub(super) fn take() -> Option<Arc<Inner>> {
 #[inline]
 pub(super) fn put(mut inner: Arc<Inner>, gave_body: bool) {
     let Some(unshared) = Arc::get_mut(&mut inner) else {
+        inner.outlived();
         if !gave_body {
             inner.forget_body();
         }

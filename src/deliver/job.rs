@@ -8,10 +8,11 @@ use super::lanes::Lane;
 use super::limits::Category;
 use super::progress::Ticket;
 use crate::record::CheckIn;
-use crate::sink::Record;
+use crate::sink::{Finished, Record};
 
 pub(super) enum Job {
     Record(Record, Ticket),
+    Finished(Finished, Ticket),
     Sdk(Box<Envelope>, Ticket),
     CheckIn(CheckIn, Ticket),
 }
@@ -20,6 +21,7 @@ impl Job {
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Record(record, _) => record.weight(),
+            Self::Finished(finished, _) => finished.weight(),
             Self::CheckIn(..) => CHECK_IN,
             Self::Sdk(envelope, _) => envelope.items().fold(SDK_EVENT, |weight, item| match item {
                 EnvelopeItem::Attachment(attachment) => weight.saturating_add(attachment.buffer.len()),
@@ -31,6 +33,7 @@ impl Job {
     pub(super) fn lane(&self) -> Lane {
         match self {
             Self::Record(record, _) => labels::lane_of_record(record),
+            Self::Finished(..) => Lane::Rest,
             Self::Sdk(envelope, _) => labels::lane_of_envelope(envelope),
             Self::CheckIn(..) => Lane::Rest,
         }
@@ -39,6 +42,7 @@ impl Job {
     pub(super) fn category(&self) -> Category {
         match self {
             Self::Record(..) => Category::Error,
+            Self::Finished(..) => Category::Transaction,
             Self::Sdk(envelope, _) => labels::category_of_envelope(envelope),
             Self::CheckIn(..) => Category::Monitor,
         }
@@ -46,7 +50,10 @@ impl Job {
 
     pub(super) fn ticket(&self) -> &Ticket {
         match self {
-            Self::Record(_, ticket) | Self::Sdk(_, ticket) | Self::CheckIn(_, ticket) => ticket,
+            Self::Record(_, ticket)
+            | Self::Finished(_, ticket)
+            | Self::Sdk(_, ticket)
+            | Self::CheckIn(_, ticket) => ticket,
         }
     }
 }

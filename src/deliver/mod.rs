@@ -57,7 +57,7 @@ pub(crate) use self::transport::SdkTransport;
 use self::watch::{Bell, Watch};
 use crate::record::CheckIn;
 use crate::reporter::{self, Reporter};
-use crate::sink::{Admission, Intake, Record, Watcher};
+use crate::sink::{Admission, Finished, Intake, Record, Watcher};
 use crate::stats::{Counters, Reason};
 
 const MAX_QUEUED: usize = 16 * 1_024;
@@ -273,6 +273,10 @@ fn drop_quietly<T>(items: Vec<T>) {
 impl Intake for Delivery {
     fn put(&self, record: Record) -> bool {
         self.take_in(labels::lane_of_record(&record), Job::Record(record, self.progress.ticket()))
+    }
+
+    fn put_finished(&self, finished: Finished) -> bool {
+        self.take_in(Lane::Rest, Job::Finished(finished, self.progress.ticket()))
     }
 
     fn check_in(&self, check_in: CheckIn) -> bool {

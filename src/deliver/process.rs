@@ -14,7 +14,7 @@ use super::progress::Ticket;
 use super::queue::Taken;
 use super::{Delivery, say, sentry};
 use crate::report::stack::Symbols;
-use crate::report::{build, decorate};
+use crate::report::{build, decorate, transaction};
 use crate::reporter::Reporter;
 use crate::scrub::scrubber;
 use crate::sink::Record;
@@ -70,6 +70,11 @@ impl Delivery {
                     }
                     None => ticket.end(|counters| counters.by_hook.add(1)),
                 }
+            }
+            Job::Finished(finished, ticket) => {
+                let item = transaction::item(finished, builder.client.options());
+                let labels = Labels::of_item(&item);
+                self.hand_over(gate::item(item, &scrubber()), &labels, ticket);
             }
             Job::CheckIn(check_in, ticket) => {
                 let labels = Labels::of_check_in(&check_in.monitor.slug);

@@ -15,6 +15,7 @@ use super::{Job, job};
 use crate::panics::{self, Caught};
 use crate::record::{Cause, Details};
 use crate::report::foreign;
+use crate::report::submit::tell_apart_kept;
 use crate::reporter;
 use crate::scrub::scrub_text;
 
@@ -163,7 +164,8 @@ where
             }
             Ok(Poll::Ready(Err(error))) => {
                 let outcome = if is_final(&error) { Outcome::Aborted } else { Outcome::Failed };
-                let unsent = run.failed_elsewhere(outcome, |reporter| {
+                let unsent = run.failed_elsewhere(outcome, |context, reporter| {
+                    tell_apart_kept(context, &error);
                     foreign::details_of(&error, &reporter.settings.error_names)
                 });
                 if let (Some(_), Some(report)) = (unsent, foreign::report_in(&error)) {
@@ -197,7 +199,7 @@ fn is_final<E: 'static>(error: &E) -> bool {
 /// Records a panic that goes on.
 fn recorded(run: &mut Run, caught: Caught) -> panics::Payload {
     let Caught { payload, info } = caught;
-    run.failed_elsewhere(Outcome::Panicked, |_| Details::new(Cause::Panic(info)));
+    run.failed_elsewhere(Outcome::Panicked, |_, _| Details::new(Cause::Panic(info)));
     payload
 }
 

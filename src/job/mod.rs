@@ -18,8 +18,9 @@
 //!
 //! [`Stats::jobs`](crate::Stats::jobs) counts every run that began (a future that is dropped before its first poll did
 //! not). Of the error that [`Job::run`] returns an event was made already, or it was held back: to pass it on or to drop
-//! it makes no other one. One that was held back is an event where it is the end of something else: the answer of a
-//! request, or a run of the job around this one.
+//! it makes no other one, nor does a line of the log that tells of it, or a call through
+//! [`UpstreamLayer`](crate::UpstreamLayer) by which the job failed. One that was held back is an event where it is the
+//! end of something else: the answer of a request, or a run of the job around this one.
 //!
 //! The event is named after the job; tags say the job, the attempt (`2 of 3`), the queue
 //! (`messaging.destination.name`) and the id (`messaging.message.id`), and the context `job` shows the rest. A failure

@@ -17,7 +17,7 @@ use crate::record::{
     Breadcrumb, Cause, CheckIn, CheckInStatus, Details, EditEvent, EventId, JobFacts, Level, Link, Mechanism,
     Origin, truncated,
 };
-use crate::report::submit::{Failure, settle, submit, submit_call};
+use crate::report::submit::{Failure, settle, submit, submit_call, tell_apart};
 use crate::report::{Report, auth, chain, database, trace};
 use crate::reporter::{self, Reporter};
 use crate::scrub::scrub_text;
@@ -170,16 +170,17 @@ impl Run {
     pub(super) fn failed_elsewhere(
         &mut self,
         outcome: Outcome,
-        read: impl FnOnce(&Reporter) -> Details,
+        read: impl FnOnce(&Context, &Reporter) -> Details,
     ) -> Option<Unsent> {
         let active = self.active.take()?;
-        let details = Box::new(read(active.context.reporter()?));
+        let details = Box::new(read(&active.context, active.context.reporter()?));
         active.fail(&self.plan, self.began.elapsed(), details, outcome)
     }
 
     fn failed_with(&mut self, mut report: Report, outcome: Outcome) -> Report {
         if let Some(active) = self.active.take() {
             let names = active.context.reporter().map_or(&[][..], |reporter| &reporter.settings.error_names);
+            report.tell_apart(&active.context);
             // The caller keeps the report; what goes out is a copy. Reading it runs the application's code.
             if let Some(details) = reporter::shielded(|| report.take_copy(names)).flatten() {
                 let unsent = active.fail(&self.plan, self.began.elapsed(), details, outcome);
@@ -245,7 +246,6 @@ impl Active {
         outcome: Outcome,
     ) -> Option<Unsent> {
         let (reporter, job) = (self.context.reporter()?, self.context.job()?);
-        self.context.absorb_calls(&mut details);
         if let Some(attempts) = &plan.attempts {
             job.set_attempt(attempts());
         }
@@ -256,6 +256,9 @@ impl Active {
         counters.timed_out.add(u64::from(outcome == Outcome::TimedOut));
         self.check_in(plan, CheckInStatus::Error, Some(ran_for));
 
+        // Whatever becomes of it: an attempt that is held back is no event as a line of the log, either.
+        tell_apart(&self.context, &details, true);
+        self.context.absorb_calls(&mut details);
         let is_asked_for = details.always || details.critical;
         // A dead letter is nobody's wrong password.
         details.critical |= is_dead;

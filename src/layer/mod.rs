@@ -56,6 +56,7 @@ mod response;
 mod service;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 mod stream;
+mod traces;
 
 use std::fmt;
 use std::sync::Arc;

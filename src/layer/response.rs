@@ -13,12 +13,17 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use sentry::Hub;
 
 use super::grpc::Ended;
+use super::traces::Traced;
 use super::{Choices, RequestInfo, answer};
-use crate::context::{Context, put};
+#[cfg(any(feature = "axum", feature = "tonic"))]
+use crate::context::is_listening;
+use crate::context::{Context, put, spans};
 use crate::panics::{self, Caught};
 use crate::record::{Cause, Details, EventId, FailedCall, Mechanism, Origin, PanicInfo, RequestSnapshot};
 use crate::report::response::take_travelling;
-use crate::report::submit::{Failure, settle, submit, submit_call};
+#[cfg(any(feature = "axum", feature = "tonic"))]
+use crate::report::submit::was_told;
+use crate::report::submit::{Failure, settle, submit, submit_call, tell_apart, tell_apart_kept};
 use crate::report::{EVENT_ID_HEADER, auth, foreign, problem_json};
 use crate::reporter::ErrorName;
 use crate::scrub::scrub_text;
@@ -38,11 +43,16 @@ pub(super) struct Active {
     pub(super) reported: bool,
     /// What was kept of the request's body went with that.
     pub(super) gave_body: bool,
+    /// If it is to become a transaction.
+    pub(super) traced: Option<Box<Traced>>,
 }
 
 impl Drop for Active {
     #[inline]
     fn drop(&mut self) {
+        if let Some(traced) = self.traced.take() {
+            self.finish(&traced);
+        }
         let calls = self.context.end_calls();
         if !calls.is_empty() {
             self.tell(calls);
@@ -55,10 +65,14 @@ impl Active {
     /// A response came. It goes on with the id of its event, or untouched.
     #[inline]
     pub(super) fn answered<R>(mut self, answer: &mut Response<R>) -> Self {
+        if let Some(traced) = &mut self.traced {
+            traced.status = Some(answer.status());
+        }
         let parked = self.context.unpark().or_else(|| take_travelling(answer.extensions_mut()));
         // Calls of gRPC are POST: the others need not be asked.
         let is_post = self.context.request().is_some_and(|request| request.line.method == Method::POST);
         let ended = if is_post { Ended::of(answer.headers()) } else { None };
+        self.trace_end(ended.as_ref());
         if parked.is_some()
             || answer.status().is_server_error()
             || ended.as_ref().is_some_and(Ended::is_failure)
@@ -79,9 +93,24 @@ impl Active {
     #[cfg(any(feature = "axum", feature = "tonic"))]
     pub(super) fn trailed(&mut self, trailers: &HeaderMap, status: StatusCode) {
         let Some(ended) = Ended::of(trailers) else { return };
+        self.trace_end(Some(&ended));
         let parked = self.context.unpark();
-        if parked.is_some() || ended.is_failure() {
+        let is_failure = ended.is_failure();
+        let was_logged = || is_listening() && was_told(&self.context, &ended.details(), Vec::new);
+        if parked.is_none() && is_failure && was_logged() {
+            // While the body went out.
+            return;
+        }
+        if parked.is_some() || is_failure {
             self.ended(parked, status, Some(&ended));
+        }
+    }
+
+    /// How a call of gRPC ended is how its transaction did.
+    #[inline]
+    fn trace_end(&mut self, ended: Option<&Ended>) {
+        if let (Some(traced), Some(ended)) = (&mut self.traced, ended) {
+            traced.ends_as(ended.status);
         }
     }
 
@@ -140,6 +169,7 @@ impl Active {
         if let Some(reporter) = self.context.reporter() {
             auth::note(reporter, self.context.request(), &details);
         }
+        tell_apart_kept(&self.context, error);
         if details.is_single_login() {
             return settle(&self.context, &details);
         }
@@ -160,18 +190,24 @@ impl Active {
         self.context.reporter().map_or(&[], |reporter| &reporter.settings.error_names)
     }
 
-    /// Why the response is what it is: the report, else a panic that other middleware caught, else unknown.
+    /// Why the response is what it is: the report, else a panic that other middleware caught, else what was logged
+    /// last, else unknown.
     fn cause_of(&mut self, parked: Option<Box<Details>>, ended: Option<&Ended>) -> (Mechanism, Box<Details>) {
         match (parked, self.panic.take()) {
             (Some(details), _) => (Mechanism { name: "report", handled: true }, details),
             (None, Some(panic)) => {
                 (Mechanism { name: "panic", handled: false }, Box::new(Details::new(Cause::Panic(panic))))
             }
-            (None, None) => {
-                let unknown = || Box::new(Details::new(Cause::Status));
-                let failure = ended.filter(|ended| ended.is_failure());
-                (Mechanism { name: "response", handled: true }, failure.map_or_else(unknown, Ended::details))
-            }
+            (None, None) => match self.context.take_logged() {
+                Some(details) => (Mechanism { name: "log", handled: true }, details),
+                None => {
+                    let unknown = || Box::new(Details::new(Cause::Status));
+                    let failure = ended.filter(|ended| ended.is_failure());
+                    let mut details = failure.map_or_else(unknown, Ended::details);
+                    details.around = spans::trace_only();
+                    (Mechanism { name: "response", handled: true }, details)
+                }
+            },
         }
     }
 
@@ -193,13 +229,21 @@ impl Active {
         status: Option<StatusCode>,
         asked: StatusCode,
     ) -> bool {
+        if let Some(traced) = &mut self.traced {
+            traced.fails(status, asked);
+        }
         let Some(reporter) = self.context.reporter() else { return false };
         if details.fate.is_recorded() {
             // By the job that failed with it, or as the panic of a task: the answer has the id of that event.
             self.reported = true;
+            tell_apart(&self.context, &details, true);
             return true;
         }
-        if self.reported || self.ignores(asked) {
+        if self.reported {
+            return false;
+        }
+        if self.ignores(asked) {
+            tell_apart(&self.context, &details, true);
             return false;
         }
         self.context.absorb_calls(&mut details);

@@ -12,6 +12,7 @@ use tower_service::Service;
 
 use super::future::ReportFuture;
 use super::response::Active;
+use super::traces::Traces;
 use super::{Choices, client_ip, request};
 use crate::auth;
 use crate::context::{Context, in_request};
@@ -68,8 +69,11 @@ where
             warn_around_router();
         }
         let hub = Arc::new(Hub::new_from_top(&reporter.hub));
+        let settings = &reporter.settings;
+        let traces = Traces { rate: settings.traces_sample_rate, trusts_sampled: settings.trusts_sampled };
         let context =
             Context::for_request(reporter, line, |headers| request::keep_headers(&request, headers));
+        let traced = if traces.rate > 0.0 { traces.start(&context) } else { None };
         #[cfg(any(feature = "axum", feature = "tonic"))]
         super::body::tee(&mut request, &context);
         #[cfg(not(any(feature = "axum", feature = "tonic")))]
@@ -79,6 +83,7 @@ where
             panics::guarded(|| self.inner.call(request))
         };
         let active = Active {
+            traced,
             context,
             hub,
             choices: self.choices.clone(),

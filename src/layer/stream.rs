@@ -14,6 +14,8 @@ use pin_project_lite::pin_project;
 use super::response::Active;
 use crate::panics;
 use crate::record::{Cause, Details, Mechanism};
+use crate::report::chain;
+use crate::report::submit::was_told;
 
 /// Watches a body that may still fail, if its type is one that can be wrapped inside itself. One whose size
 /// is known holds its bytes already.
@@ -21,10 +23,16 @@ pub(super) fn watch<R: 'static>(answer: &mut Response<R>, active: Active) {
     let status = answer.status();
     let body: &mut dyn Any = answer.body_mut();
     let mut active = Some(active);
+    let answered = |active: &mut Option<Active>| {
+        let active = active.take();
+        // The body may go on for hours.
+        active.iter().for_each(|active| active.context.answered());
+        active
+    };
     #[cfg(feature = "axum")]
-    rewrap(body, |inner| axum::body::Body::new(Watched { inner, active: active.take(), status }));
+    rewrap(body, |inner| axum::body::Body::new(Watched { inner, active: answered(&mut active), status }));
     #[cfg(feature = "tonic")]
-    rewrap(body, |inner| tonic::body::Body::new(Watched { inner, active: active.take(), status }));
+    rewrap(body, |inner| tonic::body::Body::new(Watched { inner, active: answered(&mut active), status }));
 }
 
 fn rewrap<B: Body + Default + 'static>(body: &mut dyn Any, wrap: impl FnOnce(B) -> B) {
@@ -76,7 +84,10 @@ where
                 }
                 if let Poll::Ready(Some(Err(error))) = &polled {
                     let details = Box::new(Details::of_chain(error, None, active.error_names()));
-                    active.record(details, Mechanism { name: "body", handled: false }, Some(*this.status));
+                    if !was_told(&active.context, &details, || chain::texts(error)) {
+                        let mechanism = Mechanism { name: "body", handled: false };
+                        active.record(details, mechanism, Some(*this.status));
+                    }
                 }
                 if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
                     *this.active = None;

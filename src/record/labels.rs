@@ -173,6 +173,9 @@ pub(crate) enum Origin {
     Request,
     Job,
     Task,
+    /// A line of the log, outside of all of these.
+    #[cfg_attr(not(feature = "logs"), expect(dead_code, reason = "nobody listens to the log"))]
+    Log,
     Process,
 }
 
@@ -182,6 +185,7 @@ impl Origin {
             Self::Request => "request",
             Self::Job => "job",
             Self::Task => "task",
+            Self::Log => "log",
             Self::Process => "process",
         }
     }

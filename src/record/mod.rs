@@ -47,6 +47,7 @@ pub use self::third_party::{ThirdPartyClass, ThirdPartyFailure, ThirdPartyPhase}
 use http::{Method, StatusCode, Uri};
 
 use crate::auth::Network;
+use crate::context::spans::Around;
 use crate::stacks::Stack;
 
 /// Any error, boxed: what `?` and most of tower's middleware turn errors into.
@@ -105,7 +106,7 @@ pub(crate) struct Details {
     pub(crate) cause: Cause,
     pub(crate) location: Option<Place>,
     /// The text of a backtrace that the error brought along.
-    pub(crate) backtrace: Option<String>,
+    pub(crate) backtrace: Option<Box<str>>,
     /// The stack where the report was made.
     pub(crate) stack: Option<Stack>,
     /// The status of the response that it becomes.
@@ -119,6 +120,8 @@ pub(crate) struct Details {
     pub(crate) critical: bool,
     pub(crate) always: bool,
     pub(crate) additions: Option<Box<Additions>>,
+    /// What others say of where it happened.
+    pub(crate) around: Option<Box<Around>>,
     /// The hash of type, message and place, where it is known already.
     pub(crate) likeness: Option<u64>,
 }
@@ -139,6 +142,7 @@ impl Details {
             critical: false,
             always: false,
             additions: None,
+            around: None,
             likeness: None,
         }
     }

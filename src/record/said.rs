@@ -1,7 +1,6 @@
 //! What the application says beside the failure: users, breadcrumbs, values.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -67,7 +66,7 @@ pub struct Breadcrumb {
     pub(crate) level: Level,
     pub(crate) category: Option<Cow<'static, str>>,
     pub(crate) message: String,
-    pub(crate) data: BTreeMap<String, Value>,
+    pub(crate) data: Vec<(Cow<'static, str>, Value)>,
 }
 
 impl Breadcrumb {
@@ -79,7 +78,7 @@ impl Breadcrumb {
             level: Level::Info,
             category: None,
             message: short_text(message.into(), MAX_MESSAGE),
-            data: BTreeMap::new(),
+            data: Vec::new(),
         }
     }
 
@@ -100,7 +99,7 @@ impl Breadcrumb {
     /// Adds a value (up to 16 KiB). One that cannot be serialized is replaced by the reason.
     #[must_use]
     pub fn data<T: serde::Serialize + ?Sized>(mut self, name: impl Into<String>, value: &T) -> Self {
-        self.data.insert(name.into(), to_value(value));
+        self.data.push((Cow::Owned(name.into()), to_value(value)));
         self
     }
 

@@ -101,6 +101,7 @@ fn assemble(
         hub: _,
         stands_for,
     } = record;
+    let kept_trace = details.around.as_ref().and_then(|around| around.trace);
     let mut facts = facts.as_deref().cloned().unwrap_or_default();
     facts.overlay(&mut details);
     if matches!(details.cause, Cause::Panic(_)) {
@@ -138,7 +139,7 @@ fn assemble(
             ResponseContext { status_code: Some(u64::from(status.as_u16())), ..Default::default() };
         event.contexts.insert("response".to_owned(), response.into());
     }
-    decorate::trace(&mut event, &context);
+    decorate::trace(&mut event, &context, kept_trace);
 
     if let Cause::Panic(panic) = &details.cause
         && let Some(thread) = &panic.thread
@@ -247,7 +248,7 @@ fn from_status(status: http::StatusCode, transaction: &str) -> (Vec<Exception>, 
     (vec![exception], fingerprint::of_status(status.as_u16(), transaction))
 }
 
-fn sdk_info() -> ClientSdkInfo {
+pub(super) fn sdk_info() -> ClientSdkInfo {
     ClientSdkInfo {
         name: SDK_NAME.to_owned(),
         version: SDK_VERSION.to_owned(),

@@ -36,6 +36,12 @@ pub(crate) fn links(
     links
 }
 
+/// The texts of the error and its sources, as they are.
+pub(crate) fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
+    let walk = std::iter::successors(Some(error), |error: &&'_ (dyn Error + 'static)| (*error).source());
+    walk.take(MAX_LINKS).map(text_of).collect()
+}
+
 /// The text of the error alone, without what its database quotes.
 pub(crate) fn message_of(error: &(dyn Error + 'static)) -> String {
     links(error, None, &[]).into_iter().next().map(|link| link.message).unwrap_or_default()
@@ -43,7 +49,7 @@ pub(crate) fn message_of(error: &(dyn Error + 'static)) -> String {
 
 /// The error's text, cut to what servers keep.
 pub(crate) fn text_of(error: &(impl fmt::Display + ?Sized)) -> String {
-    let mut text = Bounded(String::new());
+    let mut text = Bounded(String::with_capacity(64));
     // An error here is either our own bound or the error's own failure to print itself: keep what is there.
     let printed =
         catch_unwind(AssertUnwindSafe(|| fmt::Write::write_fmt(&mut text, format_args!("{error}"))));

@@ -10,7 +10,7 @@ use serde_json::Map;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::context::{Context, Facts, current};
+use crate::context::{Context, Facts, Trace, current, spans};
 use crate::record::{Crumb, EventId, KeptBody, Level, RequestSnapshot, Route};
 use crate::report::third_party::crumb;
 use crate::report::{body, job, trace};
@@ -51,7 +51,7 @@ impl Integration for ContextForSdkEvents {
             _ => false,
         });
         if !has_span {
-            trace(&mut event, &context);
+            trace(&mut event, &context, spans::open_telemetry());
         }
         channel(&mut event);
         Some(event)
@@ -97,7 +97,7 @@ fn breadcrumb(crumb: &Crumb) -> Breadcrumb {
             level: level(crumb.level),
             category: crumb.category.as_deref().map(str::to_owned),
             message: Some(crumb.message.clone()),
-            data: crumb.data.clone(),
+            data: crumb.data.iter().map(|(name, value)| (name.to_string(), value.clone())).collect(),
             ..Breadcrumb::default()
         },
         Crumb::Called(call) => crumb::breadcrumb(call),
@@ -125,9 +125,9 @@ pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot, bo
     }
 }
 
-/// Gives the event the trace of its context.
-pub(crate) fn trace(event: &mut Event<'static>, context: &Context) {
-    if let Some(trace) = trace::context_of(context) {
+/// Gives the event the trace that somebody else keeps of what failed, or else that of its context.
+pub(crate) fn trace(event: &mut Event<'static>, context: &Context, kept: Option<Trace>) {
+    if let Some(trace) = kept.map(trace::shown).or_else(|| trace::context_of(context)) {
         event.contexts.insert("trace".to_owned(), trace.into());
     }
 }
@@ -160,7 +160,8 @@ pub(crate) fn level(level: Level) -> sentry::Level {
     }
 }
 
-fn shown(snapshot: &RequestSnapshot) -> Request {
+/// What an event shows of its request, without the body.
+pub(super) fn shown(snapshot: &RequestSnapshot) -> Request {
     let mut request = Request {
         method: Some(snapshot.line.method.to_string()),
         query_string: snapshot.line.uri.query().map(str::to_owned),

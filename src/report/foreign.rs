@@ -29,6 +29,11 @@ pub(crate) fn report_in<E: 'static>(error: &E) -> Option<&Report> {
     any.downcast_ref::<Report>().or_else(|| as_error::in_box(any.downcast_ref::<BoxError>()?))
 }
 
+/// The texts of such an error, as they are.
+pub(crate) fn texts_of<E: fmt::Display + 'static>(error: &E) -> Vec<String> {
+    known(error).map_or_else(|| vec![chain::text_of(error)], chain::texts)
+}
+
 /// The error with its chain, if it is boxed or of a type that is known.
 pub(crate) fn known<E: 'static>(error: &E) -> Option<&(dyn Error + 'static)> {
     let any: &dyn Any = error;

@@ -72,15 +72,15 @@ fn boxed<E: Into<BoxError>>(error: E) -> BoxError {
 /// The backtrace that an `anyhow::Error` caught where it was made (only with `RUST_BACKTRACE`).
 #[cfg(feature = "anyhow")]
 #[inline]
-fn backtrace_of<E: 'static>(error: &E) -> Option<String> {
+fn backtrace_of<E: 'static>(error: &E) -> Option<Box<str>> {
     use std::any::Any;
     use std::backtrace::BacktraceStatus;
 
     let backtrace = (error as &dyn Any).downcast_ref::<anyhow::Error>()?.backtrace();
-    (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string())
+    (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string().into())
 }
 
 #[cfg(not(feature = "anyhow"))]
-fn backtrace_of<E>(_: &E) -> Option<String> {
+fn backtrace_of<E>(_: &E) -> Option<Box<str>> {
     None
 }

@@ -18,6 +18,7 @@ mod from;
 mod grpc;
 mod job;
 mod links;
+mod meta;
 mod problem;
 mod recognise;
 pub(crate) mod response;
@@ -26,6 +27,7 @@ pub(crate) mod stack;
 pub(crate) mod submit;
 pub(crate) mod third_party;
 pub(crate) mod trace;
+pub(crate) mod transaction;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -45,7 +47,7 @@ pub use crate::record::{ThirdPartyClass, ThirdPartyFailure, ThirdPartyPhase};
 pub(crate) use problem::problem_json;
 
 use self::submit::{Failure, settle, submit};
-use crate::context::{Context, current, put};
+use crate::context::{Context, current, put, spans};
 use crate::record::{
     BoxError, Cause, Details, EditEvent, MAX_SHORT, Mechanism, Origin, PanicInfo, User, short_text, to_value,
 };
@@ -105,6 +107,7 @@ impl Report {
 
     fn with_details(mut details: Box<Details>) -> Self {
         stacks::take_for(&mut details);
+        spans::add_current(&mut details);
         Self(Some(details))
     }
 
@@ -262,6 +265,7 @@ impl Report {
             critical: said.critical,
             always: said.always,
             additions: said.additions.as_ref().map(|additions| Box::new(additions.copy())),
+            around: said.around.clone(),
             answer: said.answer,
             ..Details::new(cause)
         })

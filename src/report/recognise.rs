@@ -31,7 +31,7 @@ impl Details {
         names: &[ErrorName],
     ) -> Self {
         let mut details = Self::new(Cause::Chain(chain::links(error, outermost, names)));
-        if let Some(found) = reporter::shielded(|| in_chain(error)).flatten() {
+        if let Some(found) = reporter::shielded_anyway(|| in_chain(error)).flatten() {
             details.found(found);
         }
         details

@@ -1,17 +1,18 @@
 //! From a failure to the sink: as a record of its own, or as one more of many.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::StatusCode;
 use sentry::Hub;
 use tracing::level_filters::LevelFilter;
 
-use crate::context::Context;
+use crate::context::{Context, Texts, is_listening};
 use crate::record::{
     BoxError, Cause, Details, EventId, FailedCall, FailureInfo, Kind, Link, Mechanism, Origin,
     ThirdPartyClass, ThirdPartyPhase,
 };
-use crate::report::chain;
+use crate::report::{Report, chain, foreign};
 use crate::reporter::{self, ErrorName, Reporter, Settings};
 use crate::sink::Record;
 use crate::storm::{Key, KeyOf, Offer, Verdict};
@@ -36,6 +37,8 @@ pub(crate) fn submit(reporter: &Reporter, failure: Failure<'_>, record: impl FnO
     if !matches!(details.cause, Cause::Panic(_)) {
         apply_rules(&mut details, context, status, &reporter.settings);
     }
+    // What is answered ends its request.
+    tell_apart(context, &details, status.is_some());
     let offer = || Offer {
         key: key(&details, status, context),
         id: details.id,
@@ -112,6 +115,10 @@ pub(crate) fn settle(context: &Context, details: &Details) {
     }
     if let Some(reporter) = context.reporter() {
         reporter.counters.discarded.add(1);
+        if details.is_single_login() {
+            // A line that says the same is none that is sent, either.
+            tell_apart(context, details, true);
+        }
     }
     if let Cause::Error { error, .. } = &details.cause {
         let text = match &details.subject {
@@ -138,6 +145,58 @@ fn key(details: &Details, status: Option<StatusCode>, context: &Context) -> Key 
         request.name_in_pieces(|piece| key.piece(piece));
     }
     key.end().finish()
+}
+
+/// What is logged of this failure is no failure of its own.
+#[inline]
+pub(crate) fn tell_apart(context: &Context, details: &Details, ends_here: bool) {
+    if context.compares(ends_here)
+        && let Some(texts) = texts(details)
+    {
+        context.reported(texts);
+    }
+}
+
+/// The same of an error that somebody else keeps, at the end of what failed by it.
+#[inline]
+pub(crate) fn tell_apart_kept<E: fmt::Display + 'static>(context: &Context, error: &E) {
+    if context.compares(true)
+        && let Some(texts) = reporter::shielded(|| Texts::of(&foreign::texts_of(error)))
+    {
+        context.reported(texts);
+    }
+}
+
+impl Report {
+    /// The same of this report, before it is read: a copy of it says less.
+    pub(crate) fn tell_apart(&self, context: &Context) {
+        if let Some(details) = &self.0 {
+            tell_apart(context, details, true);
+        }
+    }
+}
+
+/// Whether this failure was reported or logged in the request before. `own`: what says its error in its own words.
+#[cfg_attr(not(any(feature = "axum", feature = "tonic")), expect(dead_code, reason = "no body is watched"))]
+pub(crate) fn was_told(context: &Context, details: &Details, own: impl FnOnce() -> Vec<String>) -> bool {
+    let Cause::Chain(links) = &details.cause else { return false };
+    if !is_listening() {
+        return false;
+    }
+    let own = reporter::shielded(own).unwrap_or_default();
+    let shown = links.iter().map(|link| &*link.message);
+    context.was_told(&Texts::new(own.iter().map(String::as_str).chain(shown)))
+}
+
+/// What the failure says, in its own words: nothing of them leaves.
+#[cold]
+fn texts(details: &Details) -> Option<Texts> {
+    match &details.cause {
+        Cause::Error { error, .. } => reporter::shielded(|| Texts::of(&chain::texts(&**error))),
+        Cause::Chain(links) => Some(Texts::new(links.iter().map(|link| &*link.message))),
+        Cause::Panic(panic) => Some(Texts::new([&*panic.message])),
+        Cause::Status => None,
+    }
 }
 
 /// Reads the error, so that what it holds is free again.

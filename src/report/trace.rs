@@ -24,6 +24,9 @@ impl Context {
     /// `baggage`, for the payload of a job ([`Job::trace`](crate::job::Job::trace)) or a request to a service of
     /// your own. Empty outside of a request or job, and before `init`.
     ///
+    /// Where the request becomes a [transaction](crate::Config::traces_sample_rate), or its trace came with a decision,
+    /// they say so: what happens there belongs to it.
+    ///
     /// The baggage names the trace, the release, the environment and the public key of the project: nothing that is
     /// secret inside of your own systems, and nothing for others.
     ///
@@ -46,7 +49,7 @@ impl Context {
     #[must_use]
     pub fn trace_headers(&self) -> Vec<(String, String)> {
         let (Some(trace), Some(reporter)) = (of(self), self.reporter()) else { return Vec::new() };
-        let ids = format!("{}-{}", trace.trace_id, trace.span_id);
+        let ids = ids_of(&trace);
         let baggage = self.job().and_then(|job| job.baggage.clone());
         let baggage = baggage.unwrap_or_else(|| own_baggage(&trace, &reporter.hub));
         vec![(SENTRY_TRACE.to_owned(), ids), (BAGGAGE.to_owned(), baggage)]
@@ -55,16 +58,41 @@ impl Context {
 
 /// The trace of a context: the one that its request came with, or a new one.
 pub(crate) fn of(context: &Context) -> Option<Trace> {
-    context.trace(|request: Option<&RequestSnapshot>| {
-        let header = |name| request?.headers.value(name).as_deref().and_then(incoming);
-        header(SENTRY_TRACE).or_else(|| header(TRACEPARENT)).unwrap_or_default()
-    })
+    context.trace(came_with)
+}
+
+/// The same for a request that begins: `decide` says whether its trace is kept, of what the request asks for.
+pub(crate) fn begin(context: &Context, decide: impl Fn(Option<bool>) -> bool) -> bool {
+    let trace = context.trace(|request| {
+        let trace = came_with(request);
+        Trace { sampled: Some(decide(trace.sampled)), ..trace }
+    });
+    trace.and_then(|trace| trace.sampled).unwrap_or_default()
+}
+
+fn came_with(request: Option<&RequestSnapshot>) -> Trace {
+    let header = |name| request?.headers.value(name).as_deref().and_then(incoming);
+    header(SENTRY_TRACE).or_else(|| header(TRACEPARENT)).unwrap_or_default()
 }
 
 /// The same as the SDK's context.
 pub(crate) fn context_of(context: &Context) -> Option<TraceContext> {
-    let Trace { trace_id, span_id, parent } = of(context)?;
-    Some(TraceContext { trace_id, span_id, parent_span_id: parent, ..TraceContext::default() })
+    of(context).map(shown)
+}
+
+pub(crate) fn shown(trace: Trace) -> TraceContext {
+    let Trace { trace_id, span_id, parent, .. } = trace;
+    TraceContext { trace_id, span_id, parent_span_id: parent, ..TraceContext::default() }
+}
+
+/// The value of `sentry-trace`: the trace, who asks, and whether the trace is kept.
+pub(crate) fn ids_of(trace: &Trace) -> String {
+    let sampled = match trace.sampled {
+        Some(true) => "-1",
+        Some(false) => "-0",
+        None => "",
+    };
+    format!("{}-{}{sampled}", trace.trace_id, trace.span_id)
 }
 
 /// What came with a job: the trace, and what of the baggage is for us.
@@ -91,14 +119,25 @@ where
 
 /// Reads `traceparent` (`00-<trace>-<span>-<flags>`) or `sentry-trace` (`<trace>-<span>[-<sampled>]`).
 fn incoming(header: &str) -> Option<Trace> {
-    let ids = header.trim().strip_prefix("00-").unwrap_or(header.trim());
+    let header = header.trim();
+    let w3c = header.strip_prefix("00-");
+    let ids = w3c.unwrap_or(header);
     let mut ids = ids.split('-');
     let (trace, span) = (ids.next()?, ids.next()?);
     let known = |id: &str| id.bytes().any(|byte| byte != b'0');
     if trace.len() != 32 || span.len() != 16 || !known(trace) || !known(span) {
         return None;
     }
-    Some(Trace { trace_id: trace.parse().ok()?, parent: Some(span.parse().ok()?), ..Trace::default() })
+    let sampled = ids.next().and_then(|flag| match w3c {
+        Some(_) => Some(u8::from_str_radix(flag, 16).ok()? & 1 == 1),
+        None => Some(flag).filter(|flag| matches!(*flag, "0" | "1")).map(|flag| flag == "1"),
+    });
+    Some(Trace {
+        trace_id: trace.parse().ok()?,
+        parent: Some(span.parse().ok()?),
+        sampled,
+        ..Trace::default()
+    })
 }
 
 /// The members of somebody's baggage that are for us; others may be about people.
@@ -120,6 +159,9 @@ fn ours_of(baggage: &str) -> Option<String> {
 
 fn own_baggage(trace: &Trace, hub: &Hub) -> String {
     let mut baggage = format!("{OURS}trace_id={}", trace.trace_id);
+    if let Some(sampled) = trace.sampled {
+        baggage.push_str(&format!(",{OURS}sampled={sampled}"));
+    }
     let Some(client) = hub.client() else { return baggage };
     let options = client.options();
     let key = options.dsn.as_ref().map(|dsn| dsn.public_key());
@@ -154,6 +196,18 @@ mod tests {
                 (read.trace_id.to_string(), read.parent.map(|id| id.to_string())),
                 (TRACE.into(), Some(SPAN.into()))
             );
+        }
+        for (header, sampled) in [
+            (format!("00-{TRACE}-{SPAN}-01"), Some(true)),
+            (format!("00-{TRACE}-{SPAN}-03"), Some(true)),
+            (format!("00-{TRACE}-{SPAN}-02"), Some(false)),
+            (format!("00-{TRACE}-{SPAN}"), None),
+            (format!("{TRACE}-{SPAN}-1"), Some(true)),
+            (format!("{TRACE}-{SPAN}-0"), Some(false)),
+            (format!("{TRACE}-{SPAN}-d"), None),
+            (format!("{TRACE}-{SPAN}"), None),
+        ] {
+            assert_eq!(incoming(&header).expect("a good header").sampled, sampled, "{header}");
         }
         let (zeros, zero_span) = ("0".repeat(32), "0".repeat(16));
         for header in

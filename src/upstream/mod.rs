@@ -12,13 +12,13 @@
 //! # When one is an event
 //!
 //! By [`ReportCalls`]: by default a response of 500 or above, and no response at all. In a request under
-//! [`ReportLayer`](crate::ReportLayer) it waits until that ends. If the request fails by the call (its
-//! [`Report`](crate::Report) has the error of a client in its chain, or was made by
+//! [`ReportLayer`](crate::ReportLayer) or a [`job`](crate::job()) it waits until that ends. If the request or job fails by
+//! the call (its [`Report`](crate::Report) has the error of a client in its chain, or was made by
 //! [`Report::third_party`](crate::Report::third_party), with the same host and kind of failure), the two are one event,
-//! which knows what both know. If not, the call is an event of its own, also if the request went well: a retry or a
+//! which knows what both know; so are the call and a line of the log that carries its error. If not, the call is an event of its own, also if the request went well: a retry or a
 //! fallback hides a failing service from its clients, not from you. Calls of one request that fail at one host by the
-//! same kind are one event, with the number of tries. In a job it is the same: it waits until the run ends. Outside of
-//! both a failed call is an event at once, and a report that is made of its error is another one, of the same issue.
+//! same kind are one event, with the number of tries. Elsewhere a failed call is an event at once, and a
+//! report that is made of its error is another one, of the same issue.
 //!
 //! tonic's channel adds the host where nobody sees it: give the client its origin (`with_origin`), or name the service.
 //!
@@ -29,7 +29,8 @@
 //!
 //! `sentry-trace` and `baggage` (trace id, release, environment), and `traceparent` if the running request came with
 //! one, go to requests to hosts of [`UpstreamLayer::trace`] and to no others; a client that follows redirects takes them
-//! along. A request that has `sentry-trace` keeps its own.
+//! along. They say whether the trace is kept: as [`traces_sample_rate`](crate::Config::traces_sample_rate) decided it for
+//! the running request, or else as it came. A request that has `sentry-trace` keeps its own.
 //!
 //! Calls of the servers to which events are sent are let through and nothing else.
 

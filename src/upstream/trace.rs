@@ -48,17 +48,10 @@ pub(super) fn add(headers: &mut HeaderMap, context: &Context, reporter: &Reporte
     }
     let Some(trace) = trace::of(context) else { return };
     let (trace_id, span_id) = (trace.trace_id, trace.span_id);
-    let incoming = |name| context.request().and_then(|request| request.headers.value(name));
-    // Whether the trace is recorded was decided where it began.
-    let sampled = incoming("sentry-trace").and_then(|value| {
-        value
-            .trim()
-            .rsplit('-')
-            .next()
-            .filter(|flag| matches!(*flag, "0" | "1"))
-            .map(|flag| format!("-{flag}"))
-    });
     let mut baggage = format!("sentry-trace_id={trace_id}");
+    if let Some(sampled) = trace.sampled {
+        baggage.push_str(&format!(",sentry-sampled={sampled}"));
+    }
     if let Some(client) = reporter.hub.client() {
         let options = client.options();
         let said = [("environment", &options.environment), ("release", &options.release)];
@@ -73,12 +66,18 @@ pub(super) fn add(headers: &mut HeaderMap, context: &Context, reporter: &Reporte
             headers.append(name, value);
         }
     };
-    set(SENTRY_TRACE, format!("{trace_id}-{span_id}{}", sampled.unwrap_or_default()));
+    set(SENTRY_TRACE, trace::ids_of(&trace));
     set(BAGGAGE, baggage);
-    let flags = incoming("traceparent").and_then(|value| value.trim().rsplit('-').next().map(str::to_owned));
-    if let Some(flags) = flags.filter(|flags| flags.len() == 2)
+    let incoming = context.request().and_then(|request| request.headers.value("traceparent"));
+    let flags = incoming.and_then(|value| {
+        let flags = value.trim().rsplit('-').next().filter(|flags| flags.len() == 2)?;
+        u8::from_str_radix(flags, 16).ok()
+    });
+    // Whether the trace is kept is the last bit; what else they say is passed on.
+    let flags = flags.map(|flags| trace.sampled.map_or(flags, |sampled| (flags & !1) | u8::from(sampled)));
+    if let Some(flags) = flags
         && !headers.contains_key(&TRACEPARENT)
-        && let Ok(value) = HeaderValue::from_str(&format!("00-{trace_id}-{span_id}-{flags}"))
+        && let Ok(value) = HeaderValue::from_str(&format!("00-{trace_id}-{span_id}-{flags:02x}"))
     {
         headers.insert(TRACEPARENT, value);
     }

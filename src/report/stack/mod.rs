@@ -97,7 +97,8 @@ fn frame_of(place: &Place) -> Frame {
     let spot = Spot {
         file: Some(place.file.to_string()),
         line: Some(place.line),
-        column: Some(place.column),
+        // A line of the log knows none.
+        column: Some(place.column).filter(|column| *column > 0),
         ..Spot::default()
     };
     Frame { in_app: Some(spot.owner() == Owner::Application), ..bare_frame(&spot) }

@@ -110,6 +110,22 @@ fn sent_by_hand_it_is_counted_too_and_a_breadcrumb_of_what_follows() {
 }
 
 #[tokio::test]
+async fn one_that_is_logged_too_is_no_event_as_a_line_of_the_log_either() {
+    let reporting = Reporting::start();
+    let _listening = crate::logs::listening();
+    let handler = async || {
+        let error = jsonwebtoken::errors::Error::from(ErrorKind::ExpiredSignature);
+        tracing::error!("the session was refused: {error}");
+        Report::auth(error)
+    };
+    let app: Router = Router::new().route("/", on_get(handler)).layer(ReportLayer::new());
+    let response = app.oneshot(get("/")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    reporting.events(0);
+    assert_eq!(reporting.guard.stats().auth.total(), 1);
+}
+
+#[tokio::test]
 async fn an_answered_failure_is_one_breadcrumb() {
     let reporting = Reporting::start();
     let response = gate().oneshot(get("/stream")).await.unwrap();

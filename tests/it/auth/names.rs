@@ -37,7 +37,9 @@ fn every_report_may_say_who_it_was_about() {
     let event =
         event(|config| config.hash_key(KEY), || Report::new("no stock").identifier("ada@example.org"));
     assert_eq!(event["tags"]["user.hash"].as_str(), Some(&*hash(Some(KEY), "ada@example.org")));
-    assert!(!event.to_string().contains("ada"), "{event}");
+    for part in ["ada@", "example.org"] {
+        assert!(!event.to_string().contains(part), "{part}: {event}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod handed_on;
 mod heartbeats;
 mod isolation;
 mod layers;
+mod logged;
 mod traces;
 
 use std::future::pending;

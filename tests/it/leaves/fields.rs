@@ -53,6 +53,7 @@ fn example(path: &str, text: String) -> String {
     let fixed = match last {
         "event_id" | "ids[]" | "check_in_id" => "0af7651916cd43dd8448eb211c80319c",
         "span_id" => "b7ad6b7169203331",
+        "start_timestamp" => "1795342830.12",
         "timestamp" | "first" | "last" | "sent_at" | "began" => "2026-11-22T10:20:30.123Z",
         "lineno" | "colno" => "17",
         "ran_seconds" | "duration" => "0.25",

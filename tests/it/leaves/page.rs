@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use super::fields::{self, Fields};
 use super::reasons;
+use crate::fake::RequestSeen;
+
 use super::scenes::{BODY, HEAD, Left, SECRETS, Scene, TARGET};
 
 /// A switch: its heading, what it is for, what happens, and what it changes.
@@ -134,6 +136,12 @@ pub(super) fn written() -> String {
             "A job fails with that error for the last time. It was given an order, a key and a card. These fields differ:",
             Scene::Job,
         ),
+        (
+            "What is logged",
+            "With `tracing_layer()`: the handler logs an error with a field inside of a span, and answers 500 without \
+             a word. Lines are breadcrumbs, fields are data. `Logs` chooses levels and targets:",
+            Scene::Log,
+        ),
     ];
     for (title, text, scene) in scenes {
         let left = left(scene, |config| config, false);
@@ -158,6 +166,7 @@ pub(super) fn written() -> String {
         _ = write!(page, "\n### {name}\n\n{why}\n\n");
         difference(&mut page, &event_fields(after.events.first()), &before);
     }
+    transaction(&mut page);
     around(&mut page, &default);
     page.push_str(include_str!("end.md"));
     page
@@ -185,6 +194,20 @@ fn left(scene: Scene, change: fn(Config) -> Config, shows: bool) -> Left {
         assert_eq!(!shown.is_empty(), shows, "{shown:?} in {text}");
     }
     left
+}
+
+/// What a request leaves that does not fail, where somebody asks for it.
+fn transaction(page: &mut String) {
+    let left = left(Scene::Failure, |config| config.traces_sample_rate(1.0), false);
+    let texts = left.requests.iter().map(RequestSeen::text);
+    let item = texts.filter_map(|text| text.lines().nth(2).map(str::to_owned));
+    let mut items = item.map(|item| serde_json::from_str::<Value>(&item).unwrap());
+    let transaction = items.find(|item| item.get("start_timestamp").is_some()).expect("a transaction");
+    page.push_str(
+        "\n## Transactions\n\n`SENTRY_TRACES_SAMPLE_RATE`, which is 0, is the share of requests that leave this, \
+         failing or not. There is no body, no user and no breadcrumb in it:\n\n",
+    );
+    table(page, &fields::of(&transaction));
 }
 
 /// Every field, with why it leaves.

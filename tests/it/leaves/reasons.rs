@@ -6,7 +6,8 @@ pub(super) type Reason = (&'static str, &'static str, &'static str);
 /// In the order of the page. A field without a reason fails the test.
 pub(super) const REASONS: &[Reason] = &[
     ("event_id", "names the event; the client is told it as `x-event-id`", "always sent"),
-    ("timestamp", "when it failed", "always sent"),
+    ("start_timestamp", "when the request began", "`SENTRY_TRACES_SAMPLE_RATE=0`, the default"),
+    ("timestamp", "when it failed; of a transaction, when it ended", "always sent"),
     ("platform", "servers ask for it", "always sent"),
     ("level", "how bad it is; an error's is not sent", "always sent"),
     ("sdk.*", "which program wrote the event", "always sent"),
@@ -62,14 +63,23 @@ pub(super) const REASONS: &[Reason] = &[
     ("tags.http.*", "what the client was answered", "always sent"),
     ("tags.thread.name", "the thread that panicked", "always sent, scrubbed"),
     ("tags.faultwire.*", "what of the event is not whole", "always sent"),
+    ("tags.logger", "who logged it: the target of the line", "do not add `tracing_layer()`"),
     ("tags.suppressed", "how many failures this event stands for", "`FAULTWIRE_STORM=off`"),
-    ("tags.*", "what the application said with `tag(..)`, scrubbed", "do not call it"),
-    ("extra.*", "what the application said with `data(..)`, scrubbed", "do not call it"),
+    (
+        "tags.*",
+        "what the application said with `tag(..)` or logged as `tags.<name>`, scrubbed",
+        "do not call it",
+    ),
+    (
+        "extra.*",
+        "what the application said with `data(..)`, scrubbed; with `tracing_layer()`, the fields of lines and spans",
+        "do not call it; `Logs::spans`, `Logs::filter`",
+    ),
     (
         "breadcrumbs.values[].*",
-        "what the application said with `breadcrumb(..)`, scrubbed, and its calls through `UpstreamLayer`: method, \
-         host, the path with ids replaced, status, time",
-        "do not call it",
+        "what the application said with `breadcrumb(..)`, scrubbed; with `tracing_layer()`, what it logged; and its calls \
+         through `UpstreamLayer`: method, host, the path with ids replaced, status, time",
+        "do not call it; `Logs::breadcrumbs`",
     ),
     ("contexts.trace.*", "the request's trace, from `traceparent` if it has one", "always sent"),
     ("contexts.response.*", "what the client was answered", "always sent"),

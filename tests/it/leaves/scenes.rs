@@ -1,5 +1,6 @@
 //! What happens in an application, and what a server receives of it.
 
+use std::error::Error;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,6 +14,7 @@ use faultwire::{Config, Report, ReportLayer, User};
 use http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+use tracing_subscriber::prelude::*;
 
 use crate::delivery::{PATIENCE, eventually};
 use crate::fake::{FakeServer, RequestSeen};
@@ -53,6 +55,8 @@ pub(super) enum Scene {
     Storm,
     /// The application uses the SDK itself.
     Sdk,
+    /// A handler logs an error inside of a span, and answers 500 without a word.
+    Log,
     /// A request whose body is plain text.
     PlainText,
     /// A job that is monitored dies.
@@ -73,6 +77,8 @@ impl Left {
         let config = Config::new().environment("production").release("shop@1.2.3");
         let destination = Destination::new("server", server.dsn()).client_reports(reports);
         let guard = change(config.destination(destination)).init().unwrap();
+        let layer = matches!(scene, Scene::Log).then(faultwire::tracing_layer);
+        let _listening = tracing_subscriber::registry().with(layer).set_default();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(play(scene));
         assert!(guard.flush(PATIENCE), "{:?}", guard.stats());
@@ -134,6 +140,13 @@ async fn pay(scene: Scene) -> Result<http::StatusCode, Report> {
         Scene::Silence => Ok(http::StatusCode::INTERNAL_SERVER_ERROR),
         Scene::Sdk => {
             sentry::capture_message("gateway is slow, password=krellaz", Level::Warning);
+            Ok(http::StatusCode::INTERNAL_SERVER_ERROR)
+        }
+        Scene::Log => {
+            let _span = tracing::info_span!("payment", gateway = "pear", token = "krellaz").entered();
+            tracing::info!(attempt = 2, api_key = "krellaz", "gateway asked again");
+            let error = NotPaid(7, Declined);
+            tracing::error!(error = &error as &dyn Error, tags.bank = "pear", "the payment failed");
             Ok(http::StatusCode::INTERNAL_SERVER_ERROR)
         }
         _ => {

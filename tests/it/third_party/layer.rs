@@ -291,7 +291,9 @@ async fn only_hosts_on_the_list_are_told_the_trace() {
         assert!(headers["sentry-trace"].to_str().unwrap().starts_with(trace));
         assert_eq!(
             headers["baggage"],
-            format!("sentry-trace_id={trace},sentry-environment=test,sentry-release=shop%401.2.3")
+            format!(
+                "sentry-trace_id={trace},sentry-sampled=true,sentry-environment=test,sentry-release=shop%401.2.3"
+            )
         );
         let parent = headers["traceparent"].to_str().unwrap();
         assert!(parent.starts_with(&format!("00-{trace}-")) && parent.ends_with("-01"), "{parent}");
@@ -301,7 +303,7 @@ async fn only_hosts_on_the_list_are_told_the_trace() {
         assert!(headers.is_empty(), "{headers:?}");
     }
     assert_eq!((headers[5].len(), &headers[5]["sentry-trace"]), (1, &"mine".parse().unwrap()));
-    // Without one from outside the trace is our own, and whether it is recorded nobody said.
+    // Without one from outside the trace is our own, and whether it is kept nobody said.
     app.oneshot(request("/pay")).await.unwrap();
     assert!(!seen.lock().unwrap()[0].contains_key("traceparent"));
     drop(reporting);

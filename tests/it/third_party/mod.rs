@@ -3,6 +3,7 @@
 mod grpc;
 mod issues;
 mod layer;
+mod logged;
 mod modes;
 mod provider;
 
