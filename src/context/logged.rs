@@ -230,6 +230,31 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "logs")]
+    fn what_a_task_logs_while_its_request_ends_is_sent_by_one_of_them() {
+        static SENT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let line = |text: &str| Held {
+            details: Box::new(Details::new(crate::record::Cause::Status)),
+            texts: Texts::new([text]),
+            has_error: false,
+            timestamp: SystemTime::UNIX_EPOCH,
+            facts: None,
+            body: None,
+            hub: Hub::main(),
+            send: |_, _| {
+                SENT.fetch_add(1, Ordering::Relaxed);
+            },
+        };
+        let request = Context(Some(Arc::new(Inner::new(None, Origin::Request))));
+        let task = request.clone();
+        // The request has looked whether something is held back: nothing was. Now the task logs.
+        assert!(task.hold(line("the mail could not be sent")).is_none());
+        super::super::pool::put(request.0.unwrap(), false);
+        assert_eq!(SENT.load(Ordering::Relaxed), 1);
+        assert!(task.hold(line("nor could the fax")).is_some(), "from now on a line is sent by who logs it");
+    }
+
+    #[test]
     fn a_failure_is_recognised_by_its_text_alone_or_inside_of_another() {
         let reported = ["order 7 could not be loaded", "connection refused"];
         assert!(like(&["order 7 could not be loaded"], &reported));

@@ -214,33 +214,6 @@ async fn a_task_that_outlives_its_request_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn what_a_task_logs_while_its_request_ends_is_not_lost() {
-    const REQUESTS: u64 = 500;
-    let reporting = Reporting::start();
-    let threads = std::sync::Mutex::new(Vec::new());
-    let threads = std::sync::Arc::new(threads);
-    let kept = std::sync::Arc::clone(&threads);
-    let handler = async move || {
-        let barrier = std::sync::Arc::new(std::sync::Barrier::new(2));
-        let other = std::sync::Arc::clone(&barrier);
-        let logs = faultwire::in_context(move || {
-            let _listening = listening();
-            other.wait();
-            tracing::error!("the mail could not be sent");
-        });
-        kept.lock().unwrap().push(std::thread::spawn(logs));
-        barrier.wait();
-    };
-    let app: Router = Router::new().route("/", on_get(handler)).layer(ReportLayer::new());
-    for _ in 0..REQUESTS {
-        app.clone().oneshot(get("/")).await.unwrap();
-        let thread = threads.lock().unwrap().pop().unwrap();
-        thread.join().unwrap();
-    }
-    assert_eq!(reporting.guard.stats().captured, REQUESTS);
-}
-
-#[tokio::test]
 async fn what_is_logged_is_sent_before_a_body_that_goes_on_for_hours_ends() {
     let reporting = Reporting::start();
     let _listening = listening();
