@@ -47,18 +47,19 @@ impl Facts {
 
     /// Adds what a report says; it wins over what was said before.
     pub(crate) fn overlay(&mut self, details: &mut Details) {
-        let Some(added) = &mut details.additions else { return };
-        if let Some(user) = added.user.take() {
-            self.user = Some(user);
-        }
-        self.left_out = self.left_out.saturating_add(added.left_out);
-        for (key, value) in added.tags.drain(..) {
-            let kept = put(&mut self.tags, key, value);
-            self.count(kept);
-        }
-        for (name, value) in added.data.drain(..) {
-            let kept = put(&mut self.data, name, value);
-            self.count(kept);
+        if let Some(added) = &mut details.additions {
+            if let Some(user) = added.user.take() {
+                self.user = Some(user);
+            }
+            self.left_out = self.left_out.saturating_add(added.left_out);
+            for (key, value) in added.tags.drain(..) {
+                let kept = put(&mut self.tags, key, value);
+                self.count(kept);
+            }
+            for (name, value) in added.data.drain(..) {
+                let kept = put(&mut self.data, name, value);
+                self.count(kept);
+            }
         }
         if let Some(around) = details.around.take() {
             self.left_out = self.left_out.saturating_add(around.fields.add_to(self));

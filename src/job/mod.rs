@@ -112,6 +112,7 @@ mod future;
 mod layer;
 mod policy;
 mod run;
+mod told;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,6 +1,5 @@
 //! One run of a job: its context, how it ended, and what is made of that.
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -10,21 +9,14 @@ use std::time::{Duration, Instant, SystemTime};
 use sentry::Hub;
 
 use super::alarm::Alarm;
+use super::told::{as_breadcrumb, submit_failure, submit_warning};
 use super::{Job, Plan, attempts};
 use crate::context::Context;
 use crate::panics::{self, Caught};
-use crate::record::{
-    Breadcrumb, Cause, CheckIn, CheckInStatus, Details, EditEvent, EventId, JobFacts, Level, Link, Mechanism,
-    Origin, truncated,
-};
-use crate::report::submit::{Failure, settle, submit, submit_call, tell_apart};
-use crate::report::{Report, auth, chain, database, trace};
+use crate::record::{Cause, CheckIn, CheckInStatus, Details, EditEvent, EventId, Mechanism};
+use crate::report::submit::{settle, submit_call, tell_apart};
+use crate::report::{Report, auth, trace};
 use crate::reporter::{self, Reporter};
-use crate::scrub::scrub_text;
-use crate::sink::Record;
-
-/// So much of an earlier attempt's message is remembered.
-const MAX_MESSAGE: usize = 1024;
 
 /// A run that took longer than [`Job::timeout`](super::Job::timeout), and was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -302,61 +294,4 @@ pub(super) struct Unsent {
 
 fn take_edit(details: &mut Details) -> Option<EditEvent> {
     details.additions.as_mut()?.edit.take()
-}
-
-/// An attempt that is no event, as part of the one that will be.
-fn as_breadcrumb(job: &JobFacts, details: Details) -> Breadcrumb {
-    let (type_name, message) = match details.cause {
-        Cause::Chain(links) => match links.into_iter().next() {
-            Some(Link { type_name, message }) => (type_name, message),
-            None => (Cow::Borrowed("Error"), String::new()),
-        },
-        Cause::Error { error, type_name } => (Cow::Borrowed(type_name), chain::message_of(&*error)),
-        Cause::Panic(panic) => (Cow::Borrowed("panic"), database::hide::debugged(panic.message)),
-        Cause::Status => (Cow::Borrowed("Error"), String::new()),
-    };
-    let (_, name) = chain::split_path(&type_name);
-    let attempt = job.attempt_text().unwrap_or_default();
-    // Half a secret is none that anybody would find.
-    let message = scrub_text(&message).unwrap_or(message);
-    let message = format!("attempt {attempt} failed: {name}: {}", truncated(&message, MAX_MESSAGE));
-    Breadcrumb::new(message).category("job").level(Level::Error).data("event_id", &details.id.to_string())
-}
-
-/// Something that is worth a look, and is no failure.
-fn submit_warning(
-    context: &Context,
-    hub: &Arc<Hub>,
-    type_name: &'static str,
-    message: String,
-    outcome: &'static str,
-) {
-    let link = Link { type_name: Cow::Borrowed(type_name), message };
-    let mut details = Box::new(Details::new(Cause::Chain(vec![link])));
-    details.level = Some(Level::Warning);
-    submit_failure(context, hub, details, Mechanism { name: "job", handled: true }, outcome);
-}
-
-fn submit_failure(
-    context: &Context,
-    hub: &Arc<Hub>,
-    mut details: Box<Details>,
-    mechanism: Mechanism,
-    outcome: &'static str,
-) {
-    let Some(reporter) = context.reporter() else { return };
-    details.added_mut().tags.push((Cow::Borrowed("job.outcome"), outcome.to_owned()));
-    let failure = Failure { details, status: None, context, has_answer: true };
-    submit(reporter, failure, |details| Record {
-        details,
-        timestamp: SystemTime::now(),
-        mechanism,
-        origin: Origin::Job,
-        status: None,
-        facts: context.facts(),
-        body: None,
-        context: context.clone(),
-        hub: Some(Arc::clone(hub)),
-        stands_for: None,
-    });
 }
