@@ -6,6 +6,7 @@ use sentry::protocol::TraceContext;
 
 use crate::context::{Context, Trace};
 use crate::record::RequestSnapshot;
+use crate::reporter::Reporter;
 
 /// The names of the headers, as Sentry's SDKs know them.
 const SENTRY_TRACE: &str = "sentry-trace";
@@ -49,10 +50,8 @@ impl Context {
     #[must_use]
     pub fn trace_headers(&self) -> Vec<(String, String)> {
         let (Some(trace), Some(reporter)) = (of(self), self.reporter()) else { return Vec::new() };
-        let ids = ids_of(&trace);
-        let baggage = self.job().and_then(|job| job.baggage.clone());
-        let baggage = baggage.unwrap_or_else(|| own_baggage(&trace, &reporter.hub));
-        vec![(SENTRY_TRACE.to_owned(), ids), (BAGGAGE.to_owned(), baggage)]
+        let baggage = baggage_of(self, &trace, reporter);
+        vec![(SENTRY_TRACE.to_owned(), ids_of(&trace)), (BAGGAGE.to_owned(), baggage)]
     }
 }
 
@@ -93,6 +92,12 @@ pub(crate) fn ids_of(trace: &Trace) -> String {
         None => "",
     };
     format!("{}-{}{sampled}", trace.trace_id, trace.span_id)
+}
+
+/// The value of `baggage`: what came with the job that runs, or what is known here.
+pub(crate) fn baggage_of(context: &Context, trace: &Trace, reporter: &Reporter) -> String {
+    let came = context.job().and_then(|job| job.baggage.clone());
+    came.unwrap_or_else(|| own_baggage(trace, &reporter.hub))
 }
 
 /// What came with a job: the trace, and what of the baggage is for us.

@@ -1,7 +1,6 @@
 //! The headers by which another service of yours goes on with the trace.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::context::Context;
 use crate::report::trace;
@@ -10,8 +9,6 @@ use crate::reporter::Reporter;
 const SENTRY_TRACE: HeaderName = HeaderName::from_static("sentry-trace");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-/// What a value of W3C's baggage shows as it is.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A host that may be told, or all below one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,26 +45,13 @@ pub(super) fn add(headers: &mut HeaderMap, context: &Context, reporter: &Reporte
     }
     let Some(trace) = trace::of(context) else { return };
     let (trace_id, span_id) = (trace.trace_id, trace.span_id);
-    let mut baggage = format!("sentry-trace_id={trace_id}");
-    if let Some(sampled) = trace.sampled {
-        baggage.push_str(&format!(",sentry-sampled={sampled}"));
-    }
-    if let Some(client) = reporter.hub.client() {
-        let options = client.options();
-        let said = [("environment", &options.environment), ("release", &options.release)];
-        for (name, value) in said {
-            if let Some(value) = value {
-                baggage.push_str(&format!(",sentry-{name}={}", utf8_percent_encode(value, ENCODED)));
-            }
-        }
-    }
     let mut set = |name: HeaderName, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.append(name, value);
         }
     };
     set(SENTRY_TRACE, trace::ids_of(&trace));
-    set(BAGGAGE, baggage);
+    set(BAGGAGE, trace::baggage_of(context, &trace, reporter));
     let incoming = context.request().and_then(|request| request.headers.value("traceparent"));
     let flags = incoming.and_then(|value| {
         let flags = value.trim().rsplit('-').next().filter(|flags| flags.len() == 2)?;

@@ -29,7 +29,7 @@ pub(crate) use state::RequestSeen;
 use state::{Shared, State};
 
 /// The public key of every fake project; a real server refuses keys that are not UUIDs.
-const KEY: &str = "f1e2d3c4b5a697887766554433221100";
+pub(crate) const KEY: &str = "f1e2d3c4b5a697887766554433221100";
 
 pub(crate) struct FakeServer {
     address: SocketAddr,

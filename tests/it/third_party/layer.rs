@@ -292,7 +292,9 @@ async fn only_hosts_on_the_list_are_told_the_trace() {
         assert_eq!(
             headers["baggage"],
             format!(
-                "sentry-trace_id={trace},sentry-sampled=true,sentry-environment=test,sentry-release=shop%401.2.3"
+                "sentry-trace_id={trace},sentry-sampled=true,sentry-environment=test,sentry-release=shop%401.2.3,\
+                 sentry-public_key={}",
+                crate::fake::KEY
             )
         );
         let parent = headers["traceparent"].to_str().unwrap();
