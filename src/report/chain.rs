@@ -13,7 +13,7 @@ use crate::reporter::ErrorName;
 /// At most this many links; a chain that goes round ends here.
 const MAX_LINKS: usize = 32;
 /// At most this many bytes of one message: more than servers keep, so that what is cut here was not shown.
-const MAX_MESSAGE: usize = 16 * 1024;
+pub(super) const MAX_MESSAGE: usize = 16 * 1024;
 
 /// Walks `error` and its sources. `outermost` is the type of the error itself, where it is known.
 pub(crate) fn links(

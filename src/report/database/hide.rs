@@ -10,8 +10,8 @@ use std::error::Error;
 use std::fmt;
 
 use super::drivers::{inside, look};
-use crate::record::{DatabaseFailure, Link, truncated};
-use crate::report::chain::text_of;
+use crate::record::{Link, truncated};
+use crate::report::chain::{MAX_MESSAGE, text_of};
 
 /// A text that begins like this is taken for the driver's, even if its end is missing.
 const TELLING: usize = 32;
@@ -22,6 +22,7 @@ const SHORTEST: usize = 4;
 pub(crate) fn rows(errors: &[&(dyn Error + 'static)], links: &mut Vec<Link>) {
     let found = |(depth, error): (usize, &&(dyn Error + 'static))| Some((depth, look(inside(*error))?));
     let Some((depth, failure)) = errors.iter().enumerate().find_map(found) else { return };
+    let failure = failure.to_string();
     let below = errors.get(depth..).unwrap_or_default();
 
     let mut number = 0_usize;
@@ -30,7 +31,7 @@ pub(crate) fn rows(errors: &[&(dyn Error + 'static)], links: &mut Vec<Link>) {
         let at = number;
         number = number.saturating_add(1);
         if at == depth {
-            link.message = failure.to_string();
+            link.message.clone_from(&failure);
         }
         // What a driver's error stems from quotes values, too.
         at <= depth || error.is_some_and(|error| is_plain(*error))
@@ -88,29 +89,39 @@ fn said(error: &(dyn Error + 'static), words: &mut Vec<String>) {
 }
 
 /// The text with what the driver said replaced. Where only the beginning of that is found, the rest of the text goes:
-/// it may be the driver's, cut or printed in another way.
-fn without(text: &str, words: &[String], failure: &DatabaseFailure) -> String {
+/// it may be the driver's, cut or printed in another way. What replaces it may be longer, so the end is bounded, too.
+fn without(text: &str, words: &[String], failure: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    loop {
-        let begins = words.iter().filter_map(|word| Some((rest.find(truncated(word, TELLING))?, word)));
-        // The longest at the first place.
-        let first = begins.min_by_key(|(at, word)| (*at, std::cmp::Reverse(common(rest, *at, word))));
-        let Some((at, word)) = first else {
+    let mut from = 0_usize;
+    // Where the beginning of each word is met next: a place is looked for again only when it lies behind.
+    let mut places: Vec<_> = words.iter().map(|word| (Some(0), word, truncated(word, TELLING))).collect();
+    let mut is_first_look = true;
+    while shown.len() < MAX_MESSAGE {
+        let rest = text.get(from..).unwrap_or_default();
+        for (place, _, begin) in &mut places {
+            if is_first_look || place.is_some_and(|place| place < from) {
+                *place = rest.find(*begin).map(|at| at.saturating_add(from));
+            }
+        }
+        is_first_look = false;
+        let Some(first) = places.iter().filter_map(|(place, ..)| *place).min() else {
             shown.push_str(rest);
-            return shown;
+            break;
         };
-        shown.push_str(rest.get(..at).unwrap_or_default());
-        shown.push_str(&failure.to_string());
-        let after = rest.get(at..).and_then(|rest| rest.strip_prefix(word.as_str()));
-        let Some(after) = after else { return shown };
-        rest = after;
+        shown.push_str(text.get(from..first).unwrap_or_default());
+        shown.push_str(failure);
+        let here = text.get(first..).unwrap_or_default();
+        let at_first = places.iter().filter(|(place, ..)| *place == Some(first));
+        let longest = at_first.map(|(_, word, _)| *word).max_by_key(|word| common(here, word));
+        let Some(word) = longest.filter(|word| here.starts_with(word.as_str())) else { break };
+        from = first.saturating_add(word.len());
     }
+    shown.truncate(truncated(&shown, MAX_MESSAGE).len());
+    shown
 }
 
-/// How much of `word` stands at this place.
-fn common(text: &str, at: usize, word: &str) -> usize {
-    let here = text.get(at..).unwrap_or_default();
+/// How much of `word` stands here.
+fn common(here: &str, word: &str) -> usize {
     here.bytes().zip(word.bytes()).take_while(|(here, word)| here == word).count()
 }
 
@@ -161,11 +172,11 @@ pub(super) fn is_plain(error: &(dyn Error + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::DatabaseClass;
+    use crate::record::{DatabaseClass, DatabaseFailure};
 
     fn shown(text: &str, words: &[&str]) -> String {
         let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        without(text, &words, &DatabaseFailure::new("sqlx", DatabaseClass::UniqueViolation))
+        without(text, &words, &DatabaseFailure::new("sqlx", DatabaseClass::UniqueViolation).to_string())
     }
 
     #[test]
@@ -185,6 +196,13 @@ mod tests {
         ] {
             assert_eq!(shown(text, &words), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_replaced_again_and_again_stays_bounded() {
+        let shown = shown(&"stop".repeat(4096), &["stop"]);
+        assert!(shown.len() <= 16 * 1024, "{} bytes", shown.len());
+        assert!(shown.starts_with("sqlx unique violationsqlx unique violation"));
     }
 
     #[test]
