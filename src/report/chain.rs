@@ -30,9 +30,12 @@ pub(crate) fn links(
         }),
         message: text_of(*error),
     };
-    let mut links = errors.iter().enumerate().map(link).collect();
+    let mut links: Vec<_> = errors.iter().enumerate().map(link).collect();
     database::hide::rows(&errors, &mut links);
     third_party::hide::urls(&errors, &mut links);
+    for link in &mut links {
+        link.message = database::hide::printed(std::mem::take(&mut link.message));
+    }
     links
 }
 

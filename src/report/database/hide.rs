@@ -9,6 +9,7 @@
 use std::error::Error;
 use std::fmt;
 
+pub(crate) use super::debugged::{debugged, printed};
 use super::drivers::{inside, look};
 use crate::record::{Link, truncated};
 use crate::report::chain::{MAX_MESSAGE, text_of};
@@ -125,20 +126,6 @@ fn common(here: &str, word: &str) -> usize {
     here.bytes().zip(word.bytes()).take_while(|(here, word)| here == word).count()
 }
 
-/// A panic's text without what the `Debug` of a driver's error shows of a row: that is what `unwrap` prints. What comes
-/// before the server's message is kept: the kind of the error, and its code.
-pub(crate) fn debugged(mut text: String) -> String {
-    const ERRORS: [&str; 5] =
-        ["PgDatabaseError {", "MySqlDatabaseError {", "SqliteError {", "DbError {", "DatabaseError("];
-    let begins = ERRORS.iter().filter_map(|error| Some((text.find(error)?, error.len())));
-    let Some((at, length)) = begins.min() else { return text };
-    let rest = text.get(at.saturating_add(length)..).unwrap_or_default();
-    let message = rest.find("message: ").or_else(|| rest.find(", \"")).unwrap_or_default();
-    text.truncate(at.saturating_add(length).saturating_add(message));
-    text.push('…');
-    text
-}
-
 struct Debugged<'a>(&'a (dyn Error + 'static));
 
 impl fmt::Display for Debugged<'_> {
@@ -210,30 +197,6 @@ mod tests {
         let word = "error returned from database: Duplicate entry 'ada' for key 'email'";
         let text = "lost: error returned from database: Duplicate entry 'ad..";
         assert_eq!(shown(text, &[word]), "lost: sqlx unique violation");
-    }
-
-    #[test]
-    fn what_unwrap_prints_of_a_drivers_error_ends_before_the_servers_message() {
-        let unwrapped = "called `Result::unwrap()` on an `Err` value: ";
-        for (error, shown) in [
-            (
-                r#"Database(PgDatabaseError { severity: Error, code: "23505", message: "secret", detail: Some("secret") })"#,
-                r#"Database(PgDatabaseError { severity: Error, code: "23505", …"#,
-            ),
-            (
-                r#"Database(MySqlDatabaseError { code: Some("23000"), number: 1062, message: "secret" })"#,
-                r#"Database(MySqlDatabaseError { code: Some("23000"), number: 1062, …"#,
-            ),
-            (
-                r#"Error { kind: Db, cause: Some(DbError { severity: "ERROR", code: SqlState(E23505), message: "secret" }) }"#,
-                r#"Error { kind: Db, cause: Some(DbError { severity: "ERROR", code: SqlState(E23505), …"#,
-            ),
-            (r#"DatabaseError(UniqueViolation, "secret")"#, "DatabaseError(UniqueViolation…"),
-            ("SqliteError {", "SqliteError {…"),
-            ("ParseIntError { kind: InvalidDigit }", "ParseIntError { kind: InvalidDigit }"),
-        ] {
-            assert_eq!(debugged(format!("{unwrapped}{error}")), format!("{unwrapped}{shown}"));
-        }
     }
 
     proptest::proptest! {

@@ -4,6 +4,7 @@
 //! `NUMBER`, and the bytes that arrive at the fake server are searched for both.
 
 mod mariadb;
+mod panics;
 mod plain;
 mod postgres;
 mod redis;
