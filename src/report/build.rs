@@ -158,7 +158,7 @@ fn assemble(
             if details.database().is_none() {
                 database::notice_unknown(type_name);
             }
-            let links = chain::links(&*error, Some(type_name), &settings.error_names);
+            let links = chain::read(&*error, Some(type_name), &settings.error_names);
             from_links(links, kind, place.as_ref())
         }
         Cause::Chain(links) => from_links(links, kind, place.as_ref()),

@@ -48,7 +48,7 @@ pub(crate) use problem::problem_json;
 use self::submit::{Failure, settle, submit};
 use crate::context::{Context, current, put};
 use crate::record::{
-    BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, PanicInfo, User, short_text, to_value,
+    BoxError, Cause, Details, Link, MAX_SHORT, Mechanism, Origin, PanicInfo, User, short_text, to_value,
 };
 use crate::reporter::{self, ErrorName};
 use crate::sink::Record;
@@ -240,10 +240,18 @@ impl Report {
     /// What a report says, for one that can only be looked at. It counts as dealt with; the copy says whether it
     /// did before.
     pub(crate) fn copy(&self, names: &[ErrorName]) -> Option<Details> {
+        self.copied(|error, type_name| chain::read(error, Some(type_name), names))
+    }
+
+    /// `read` runs the application's code.
+    fn copied(
+        &self,
+        read: impl FnOnce(&(dyn std::error::Error + 'static), &'static str) -> Vec<Link>,
+    ) -> Option<Details> {
         let said = self.0.as_deref()?;
         let recorded = said.recorded.swap(true, Ordering::Relaxed);
         let links = match &said.cause {
-            Cause::Error { error, type_name } => chain::links(&**error, Some(type_name), names),
+            Cause::Error { error, type_name } => read(&**error, type_name),
             Cause::Chain(links) => links.clone(),
             Cause::Panic(_) | Cause::Status => Vec::new(),
         };
@@ -268,9 +276,11 @@ impl Report {
         })
     }
 
-    /// The same for somebody who keeps the report, and for whom it is dealt with.
+    /// The same for somebody who keeps the report, and for whom it is dealt with. It runs the application's code.
     pub(crate) fn take_copy(&mut self, names: &[ErrorName]) -> Option<Box<Details>> {
-        let mut copy = Box::new(self.copy(names)?);
+        let read =
+            |error: &(dyn std::error::Error + 'static), type_name| chain::links(error, Some(type_name), names);
+        let mut copy = Box::new(self.copied(read)?);
         if let Some(edit) = self.0.as_deref_mut().and_then(|said| said.additions.as_mut()?.edit.take()) {
             copy.added_mut().edit = Some(edit);
         }

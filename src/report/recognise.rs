@@ -30,7 +30,7 @@ impl Details {
         outermost: Option<&'static str>,
         names: &[ErrorName],
     ) -> Self {
-        let mut details = Self::new(Cause::Chain(chain::links(error, outermost, names)));
+        let mut details = Self::new(Cause::Chain(chain::read(error, outermost, names)));
         if let Some(found) = reporter::shielded(|| in_chain(error)).flatten() {
             details.found(found);
         }

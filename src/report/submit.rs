@@ -9,8 +9,8 @@ use tracing::level_filters::LevelFilter;
 
 use crate::context::Context;
 use crate::record::{
-    BoxError, Cause, Details, EventId, FailedCall, FailureInfo, Kind, Link, Mechanism, Origin,
-    ThirdPartyClass, ThirdPartyPhase,
+    BoxError, Cause, Details, EventId, FailedCall, FailureInfo, Kind, Mechanism, Origin, ThirdPartyClass,
+    ThirdPartyPhase,
 };
 use crate::report::chain;
 use crate::reporter::{self, ErrorName, Reporter, Settings};
@@ -116,8 +116,8 @@ pub(crate) fn settle(context: &Context, details: &Details) {
     }
     if let Cause::Error { error, .. } = &details.cause {
         let text = match &details.subject {
-            None => chain::text_of(error),
-            Some(_) => chain::message_of(&**error),
+            None => chain::own_text(error),
+            Some(_) => reporter::shielded(|| chain::message_of(&**error)).unwrap_or_default(),
         };
         context.breadcrumb(text);
     }
@@ -144,10 +144,7 @@ fn key(details: &Details, status: Option<StatusCode>, context: &Context) -> Key 
 /// Reads the error, so that what it holds is free again.
 fn read(mut details: Box<Details>, names: &[ErrorName]) -> Box<Details> {
     if let Cause::Error { error, type_name } = &details.cause {
-        let type_name = *type_name;
-        let links = reporter::shielded(|| chain::links(&**error, Some(type_name), names));
-        let unreadable = || vec![Link { type_name: type_name.into(), message: String::new() }];
-        let read = Cause::Chain(links.unwrap_or_else(unreadable));
+        let read = Cause::Chain(chain::read(&**error, Some(type_name), names));
         if let Cause::Error { error, .. } = std::mem::replace(&mut details.cause, read) {
             drop_error(error);
         }

@@ -3,6 +3,7 @@
 //! `tests/run.sh` starts the servers; SQLite needs none. Every value in a row, a parameter or a literal is `VALUE` or
 //! `NUMBER`, and the bytes that arrive at the fake server are searched for both.
 
+mod links;
 mod mariadb;
 mod panics;
 mod plain;
