@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::record::{Link, without_generics};
-use crate::report::{database, third_party};
+use crate::report::{database, links, third_party};
 use crate::reporter::{self, ErrorName};
 
 /// What is in no table.
@@ -40,7 +40,7 @@ pub(crate) fn links(
     let link = |(depth, error): (usize, &&'_ (dyn Error + 'static))| Link {
         type_name: Cow::Borrowed(match outermost {
             Some(name) if depth == 0 && !is_box(name) => name,
-            _ => type_of(*error, names),
+            _ => type_of(links::shared(*error), names),
         }),
         message: text_of(*error),
     };

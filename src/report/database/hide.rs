@@ -35,7 +35,7 @@ pub(crate) fn rows(errors: &[&(dyn Error + 'static)], links: &mut Vec<Link>) {
             link.message.clone_from(&failure);
         }
         // What a driver's error stems from quotes values, too.
-        at <= depth || error.is_some_and(|error| is_plain(*error))
+        at <= depth || error.is_some_and(|error| is_plain(inside(*error)))
     });
     let around = links.get_mut(..depth).unwrap_or_default();
     if !around.is_empty() {
@@ -49,7 +49,7 @@ pub(crate) fn rows(errors: &[&(dyn Error + 'static)], links: &mut Vec<Link>) {
 /// Everything that the driver's errors print, longest first.
 fn words(errors: &[&(dyn Error + 'static)]) -> Vec<String> {
     let mut words = Vec::new();
-    for error in errors.iter().filter(|error| !is_plain(**error)) {
+    for error in errors.iter().filter(|error| !is_plain(inside(**error))) {
         words.push(text_of(error));
         words.push(text_of(&Debugged(*error)));
         words.push(text_of(&PrettyDebugged(*error)));
