@@ -109,9 +109,9 @@ fn assemble(
 
     let request = context.request();
     let transaction = request.map(RequestSnapshot::name);
-    let login = details.auth().or_else(|| auth::in_chain(&details.cause));
-    let kind = details.kind.or_else(|| login.map(|_| Kind::Auth));
-    let kind = kind.unwrap_or_else(|| details.kind_or_default(context.surface()));
+    auth::label(&mut details);
+    let login = details.auth_label();
+    let kind = details.kind_or_default(context.surface());
 
     let mut event = Event {
         event_id: details.id.uuid(),

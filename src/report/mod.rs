@@ -128,8 +128,9 @@ impl Report {
         self.say(|details| details.added_mut().public = Some(detail))
     }
 
-    /// What caused the failure. Default: [`Kind::Database`] if a database's driver is in the chain,
-    /// [`Kind::ThirdParty`] if an HTTP or gRPC client is, else [`Kind::Route`] in a request, else [`Kind::Other`].
+    /// What caused the failure. Default: [`Kind::Auth`] if an error of a login is in the chain, [`Kind::Database`] if a
+    /// database's driver is, [`Kind::ThirdParty`] if an HTTP or gRPC client is, else [`Kind::Route`] in a request, else
+    /// [`Kind::Other`].
     pub fn kind(self, kind: Kind) -> Self {
         self.say(|details| details.kind = Some(kind))
     }
@@ -240,26 +241,29 @@ impl Report {
     /// What a report says, for one that can only be looked at. It counts as dealt with; the copy says whether it
     /// did before.
     pub(crate) fn copy(&self, names: &[ErrorName]) -> Option<Details> {
-        self.copied(|error, type_name| chain::read(error, Some(type_name), names))
+        self.copied(|error, type_name| {
+            let links = chain::read(error, Some(type_name), names);
+            (links, reporter::shielded(|| auth::in_chain(error)).flatten())
+        })
     }
 
     /// `read` runs the application's code.
     fn copied(
         &self,
-        read: impl FnOnce(&(dyn std::error::Error + 'static), &'static str) -> Vec<Link>,
+        read: impl FnOnce(&(dyn std::error::Error + 'static), &'static str) -> (Vec<Link>, Option<AuthFailure>),
     ) -> Option<Details> {
         let said = self.0.as_deref()?;
         let recorded = said.recorded.swap(true, Ordering::Relaxed);
-        let links = match &said.cause {
+        let (links, in_chain) = match &said.cause {
             Cause::Error { error, type_name } => read(&**error, type_name),
-            Cause::Chain(links) => links.clone(),
-            Cause::Panic(_) | Cause::Status => Vec::new(),
+            Cause::Chain(links) => (links.clone(), None),
+            Cause::Panic(_) | Cause::Status => (Vec::new(), None),
         };
         let cause = match &said.cause {
             Cause::Panic(panic) => Cause::Panic(panic.clone()),
             _ => Cause::Chain(links),
         };
-        Some(Details {
+        let mut copy = Details {
             id: said.id,
             recorded: AtomicBool::new(recorded),
             location: said.location.clone(),
@@ -273,13 +277,18 @@ impl Report {
             additions: said.additions.as_ref().map(|additions| Box::new(additions.copy())),
             answer: said.answer,
             ..Details::new(cause)
-        })
+        };
+        if in_chain.is_some() {
+            copy.subject_mut().in_chain = in_chain;
+        }
+        Some(copy)
     }
 
     /// The same for somebody who keeps the report, and for whom it is dealt with. It runs the application's code.
     pub(crate) fn take_copy(&mut self, names: &[ErrorName]) -> Option<Box<Details>> {
-        let read =
-            |error: &(dyn std::error::Error + 'static), type_name| chain::links(error, Some(type_name), names);
+        let read = |error: &(dyn std::error::Error + 'static), type_name| {
+            (chain::links(error, Some(type_name), names), auth::in_chain(error))
+        };
         let mut copy = Box::new(self.copied(read)?);
         if let Some(edit) = self.0.as_deref_mut().and_then(|said| said.additions.as_mut()?.edit.take()) {
             copy.added_mut().edit = Some(edit);

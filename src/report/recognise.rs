@@ -6,7 +6,7 @@ use std::io;
 use http::StatusCode;
 
 use super::links::{HOLDERS, MAX_LINKS, as_a, inside, may_be_one_of};
-use super::{ReportError, chain, database, third_party};
+use super::{ReportError, auth, chain, database, third_party};
 use crate::record::{Cause, DatabaseFailure, Details, ThirdPartyFailure};
 use crate::reporter::{self, ErrorName};
 
@@ -31,6 +31,9 @@ impl Details {
         names: &[ErrorName],
     ) -> Self {
         let mut details = Self::new(Cause::Chain(chain::read(error, outermost, names)));
+        if let Some(failure) = reporter::shielded(|| auth::in_chain(error)).flatten() {
+            details.subject_mut().in_chain = Some(failure);
+        }
         if let Some(found) = reporter::shielded(|| in_chain(error)).flatten() {
             details.found(found);
         }

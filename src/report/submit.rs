@@ -12,7 +12,7 @@ use crate::record::{
     BoxError, Cause, Details, EventId, FailedCall, FailureInfo, Kind, Mechanism, Origin, ThirdPartyClass,
     ThirdPartyPhase,
 };
-use crate::report::chain;
+use crate::report::{auth, chain};
 use crate::reporter::{self, ErrorName, Reporter, Settings};
 use crate::sink::Record;
 use crate::storm::{Key, KeyOf, Offer, Verdict};
@@ -71,6 +71,7 @@ pub(crate) fn apply_rules(
     if details.critical || settings.critical.is_empty() {
         return;
     }
+    auth::label(details);
     let info = FailureInfo::new(details, context, status);
     let is_critical = reporter::shielded(|| settings.critical.iter().any(|rule| rule(&info)));
     if is_critical.is_none() {
@@ -143,6 +144,7 @@ fn key(details: &Details, status: Option<StatusCode>, context: &Context) -> Key 
 
 /// Reads the error, so that what it holds is free again.
 fn read(mut details: Box<Details>, names: &[ErrorName]) -> Box<Details> {
+    auth::label(&mut details);
     if let Cause::Error { error, type_name } = &details.cause {
         let read = Cause::Chain(chain::read(&**error, Some(type_name), names));
         if let Cause::Error { error, .. } = std::mem::replace(&mut details.cause, read) {
