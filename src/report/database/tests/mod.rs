@@ -160,7 +160,14 @@ fn each_dialect_keeps_its_names_and_loses_its_literals() {
     );
     assert_shown(
         Some(System::Redis),
-        &[("SET user:42 secret", "SET ?", "SET"), ("ping", "PING", "PING"), ("{secret}", "?", "")],
+        &[
+            ("SET user:42 secret", "SET ?", "SET"),
+            ("ft.search secret", "FT.SEARCH ?", "FT.SEARCH"),
+            ("ping", "PING", "PING"),
+            ("{secret}", "?", ""),
+            ("HUNTERTWO", "?", ""),
+            ("", "?", ""),
+        ],
     );
 }
 
