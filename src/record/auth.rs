@@ -135,7 +135,18 @@ impl fmt::Display for AuthFailure {
 
 impl Error for AuthFailure {}
 
-/// An [`AuthFailure`] and the error behind it, if there is one.
+/// An [`AuthFailure`] and the error behind it, if there is one: what [`AuthFailure::because`] makes.
+///
+/// # Example
+/// ```
+/// use std::error::Error as _;
+///
+/// use faultwire::report::{AuthError, AuthFailure};
+///
+/// let error: AuthError = AuthFailure::ProviderDown.because("no answer in 2 s");
+/// assert_eq!(error.to_string(), "the identity provider does not answer");
+/// assert_eq!(error.source().unwrap().to_string(), "no answer in 2 s");
+/// ```
 #[derive(Debug)]
 pub struct AuthError {
     failure: AuthFailure,
@@ -144,6 +155,13 @@ pub struct AuthError {
 
 impl AuthError {
     /// What failed.
+    ///
+    /// # Example
+    /// ```
+    /// use faultwire::report::{AuthError, AuthFailure};
+    ///
+    /// assert_eq!(AuthError::from(AuthFailure::Csrf).failure(), AuthFailure::Csrf);
+    /// ```
     #[must_use]
     pub const fn failure(&self) -> AuthFailure {
         self.failure
