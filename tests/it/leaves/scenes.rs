@@ -14,6 +14,7 @@ use http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+use super::refused;
 use crate::delivery::{PATIENCE, eventually};
 use crate::fake::{FakeServer, RequestSeen};
 use crate::support::turn;
@@ -57,6 +58,12 @@ pub(super) enum Scene {
     PlainText,
     /// A job that is monitored dies.
     Job,
+    /// A database refuses a row.
+    Database,
+    /// Another service refuses a call.
+    Service,
+    /// Somebody guesses passwords.
+    Logins,
 }
 
 /// Everything that arrived.
@@ -73,7 +80,7 @@ impl Left {
         let config = Config::new().environment("production").release("shop@1.2.3");
         let destination = Destination::new("server", server.dsn()).client_reports(reports);
         let guard = change(config.destination(destination)).init().unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(play(scene));
         assert!(guard.flush(PATIENCE), "{:?}", guard.stats());
         if reports {
@@ -90,6 +97,9 @@ async fn play(scene: Scene) {
     if matches!(scene, Scene::Job) {
         return run_job().await;
     }
+    if matches!(scene, Scene::Logins) {
+        return refused::by_the_application().await;
+    }
     let times = if matches!(scene, Scene::Storm) { 40 } else { 1 };
     for _ in 0..times {
         let app: Router = Router::new()
@@ -101,7 +111,8 @@ async fn play(scene: Scene) {
             request = request.header(name, if plain { "text/plain" } else { value });
         }
         let response = app.oneshot(request.body(Body::from(BODY)).unwrap()).await.unwrap();
-        assert_eq!(response.status(), 500);
+        let expected = if matches!(scene, Scene::Service) { 502 } else { 500 };
+        assert_eq!(response.status(), expected);
     }
 }
 
@@ -130,6 +141,8 @@ async fn pay(scene: Scene) -> Result<http::StatusCode, Report> {
     let crumb = Breadcrumb::new("gateway asked, token=krellaz").category("payment").data("cents", &1999);
     faultwire::current().user(user).tag("shop", "berlin").breadcrumb(crumb);
     match scene {
+        Scene::Database => Err(refused::by_a_database().await),
+        Scene::Service => Err(refused::by_a_service()),
         Scene::Panic => panic!("order 7 has no price"),
         Scene::Silence => Ok(http::StatusCode::INTERNAL_SERVER_ERROR),
         Scene::Sdk => {
