@@ -80,7 +80,7 @@ impl Report {
         let Some(details) = self.0.take() else { return response };
         response.headers_mut().insert(EVENT_ID_HEADER, id);
         match park(details) {
-            Ok(replaced) => count_discarded(replaced.is_some_and(is_unrecorded)),
+            Ok(replaced) => count_discarded(replaced.is_some_and(|details| is_unrecorded(&details))),
             Err(details) => {
                 response.extensions_mut().insert(Travelling(Arc::new(Mutex::new(Some(details)))));
             }
@@ -165,12 +165,12 @@ impl Drop for Travelling {
         // The last copy of a response that no layer saw.
         if Arc::strong_count(&self.0) == 1 {
             let unseen = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            count_discarded(unseen.is_some_and(is_unrecorded));
+            count_discarded(unseen.is_some_and(|details| is_unrecorded(&details)));
         }
     }
 }
 
-fn is_unrecorded(details: Box<Details>) -> bool {
+fn is_unrecorded(details: &Details) -> bool {
     !details.recorded.load(Ordering::Relaxed)
 }
 
