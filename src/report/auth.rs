@@ -20,6 +20,9 @@ impl Report {
     /// response nor by [`send`](Self::send), unless it is [`always`](Self::always) or [`critical`](Self::critical).
     /// Everybody mistypes a password; an outage of the provider is an error at once, one issue whatever the route.
     ///
+    /// Errors of jsonwebtoken (feature `jsonwebtoken`) are told by `.map_err(Report::auth)?`. By a plain `?`, or deeper in
+    /// a chain, they are a label of the event (`auth.failure`): answered 500, sent, neither counted nor watched.
+    ///
     /// # Brute force
     ///
     /// Bad credentials, bad signatures, wrong second factors and tries of locked accounts are watched:
