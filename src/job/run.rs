@@ -173,8 +173,8 @@ impl Run {
         if let Some(active) = self.active.take() {
             let names = active.context.reporter().map_or(&[][..], |reporter| &reporter.settings.error_names);
             report.tell_apart(&active.context);
-            // The caller keeps the report; what goes out is a copy. Reading it runs the application's code.
-            if let Some(details) = reporter::shielded(|| report.take_copy(names)).flatten() {
+            // The caller keeps the report; what goes out is a copy.
+            if let Some(details) = report.take_copy(names) {
                 let unsent = active.fail(&self.plan, self.began.elapsed(), details, outcome);
                 if let Some(Unsent { edit }) = unsent {
                     report.hold_back();

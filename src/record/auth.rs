@@ -135,7 +135,18 @@ impl fmt::Display for AuthFailure {
 
 impl Error for AuthFailure {}
 
-/// An [`AuthFailure`] and the error behind it, if there is one.
+/// An [`AuthFailure`] and the error behind it, if there is one: what [`AuthFailure::because`] makes.
+///
+/// # Example
+/// ```
+/// use std::error::Error as _;
+///
+/// use faultwire::report::{AuthError, AuthFailure};
+///
+/// let error: AuthError = AuthFailure::ProviderDown.because("no answer in 2 s");
+/// assert_eq!(error.to_string(), "the identity provider does not answer");
+/// assert_eq!(error.source().unwrap().to_string(), "no answer in 2 s");
+/// ```
 #[derive(Debug)]
 pub struct AuthError {
     failure: AuthFailure,
@@ -144,6 +155,13 @@ pub struct AuthError {
 
 impl AuthError {
     /// What failed.
+    ///
+    /// # Example
+    /// ```
+    /// use faultwire::report::{AuthError, AuthFailure};
+    ///
+    /// assert_eq!(AuthError::from(AuthFailure::Csrf).failure(), AuthFailure::Csrf);
+    /// ```
     #[must_use]
     pub const fn failure(&self) -> AuthFailure {
         self.failure
@@ -172,6 +190,30 @@ impl From<AuthFailure> for AuthError {
 impl From<&jsonwebtoken::errors::Error> for AuthFailure {
     /// [`ExpiredToken`](Self::ExpiredToken) for a token outside of its time, [`Misconfigured`](Self::Misconfigured)
     /// where our own key is at fault, [`BadSignature`](Self::BadSignature) for every other token.
+    ///
+    /// An error does not tell whether a token was read or written. Where `Validation::algorithms` allows what the key
+    /// is not for (ES256 and ES384, HS256 and RS256), a token that names the other one is `InvalidEcdsaKey` or
+    /// `InvalidKeyFormat`: misconfigured, answered 500 and sent, as often as a client likes. Allow what the key is for, or
+    /// say so where you read tokens:
+    ///
+    /// ```
+    /// use faultwire::Report;
+    /// use faultwire::report::AuthFailure;
+    /// use jsonwebtoken::errors::{Error, ErrorKind};
+    ///
+    /// fn not_let_in(error: Error) -> Report {
+    ///     match error.kind() {
+    ///         ErrorKind::InvalidEcdsaKey | ErrorKind::InvalidKeyFormat => {
+    ///             Report::auth(AuthFailure::BadSignature.because(error))
+    ///         }
+    ///         _ => Report::auth(error),
+    ///     }
+    /// }
+    ///
+    /// let report = not_let_in(ErrorKind::InvalidEcdsaKey.into());
+    /// assert_eq!(report.to_string(), "bad signature");
+    /// # drop(report);
+    /// ```
     fn from(error: &jsonwebtoken::errors::Error) -> Self {
         use jsonwebtoken::errors::ErrorKind;
 

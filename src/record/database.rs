@@ -27,6 +27,28 @@ pub(crate) struct Pool {
 ///
 /// Its `Display` is what the event says in place of the driver's own text, which may quote rows:
 /// `PostgreSQL unique violation (23505), constraint users_email_key, table users`.
+///
+/// # Example
+/// ```
+/// use faultwire::Report;
+/// use faultwire::report::{DatabaseClass, Fault};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use sqlx::{Connection as _, Executor as _};
+///
+/// let mut db = sqlx::SqliteConnection::connect("sqlite::memory:").await.unwrap();
+/// db.execute("CREATE TABLE users (email text UNIQUE); INSERT INTO users VALUES ('ada')").await.unwrap();
+/// let report = Report::from(db.execute("INSERT INTO users VALUES ('ada')").await.unwrap_err());
+///
+/// let failure = report.database_failure().unwrap();
+/// assert_eq!(failure.class(), DatabaseClass::UniqueViolation);
+/// assert_eq!((failure.system(), failure.code()), (Some("sqlite"), Some("2067")));
+/// assert_eq!((failure.constraint(), failure.table(), failure.column()), (None, Some("users"), Some("email")));
+/// assert_eq!((failure.is_retryable(), failure.fault()), (false, Fault::ClientData));
+/// assert_eq!(failure.to_string(), "SQLite unique violation (2067), table users, column email");
+/// # drop(report);
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseFailure {
     /// The driver, whose failures of infrastructure are one issue: `sqlx`, `tokio-postgres`, ...
@@ -302,6 +324,15 @@ impl fmt::Display for DatabaseClass {
 }
 
 /// Who has to do something about a failure: the tag `error.fault` of its event.
+///
+/// # Example
+/// ```
+/// use faultwire::report::{DatabaseClass, Fault};
+///
+/// assert_eq!(DatabaseClass::PoolTimeout.fault(), Fault::Infrastructure);
+/// assert_eq!(DatabaseClass::Syntax.fault(), Fault::Code);
+/// assert_eq!(Fault::ClientData.as_str(), "client_data");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {

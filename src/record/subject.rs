@@ -12,6 +12,8 @@ pub(crate) struct Subject {
     pub(crate) dependency: Option<Dependency>,
     /// Why somebody was not let in, and what stands for who that was.
     pub(crate) auth: Option<AuthFailure>,
+    /// The same where only an error in the chain says it: a label, which is neither counted nor watched.
+    pub(crate) in_chain: Option<AuthFailure>,
     pub(crate) login: Option<Pseudonym>,
 }
 
@@ -55,6 +57,12 @@ impl Details {
         self.subject.as_ref()?.auth
     }
 
+    /// The same, also where only the chain says it.
+    pub(crate) fn auth_label(&self) -> Option<AuthFailure> {
+        let subject = self.subject.as_ref()?;
+        subject.auth.or(subject.in_chain)
+    }
+
     /// What stands for who it was.
     pub(crate) fn login(&self) -> Option<Pseudonym> {
         self.subject.as_ref()?.login
@@ -83,7 +91,7 @@ impl Details {
     /// The kind that follows from all that.
     pub(crate) fn kind_of_subject(&self) -> Option<Kind> {
         let subject = self.subject.as_ref()?;
-        match (subject.auth, &subject.dependency) {
+        match (subject.auth.or(subject.in_chain), &subject.dependency) {
             (Some(_), _) => Some(Kind::Auth),
             (None, Some(Dependency::Database(_))) => Some(Kind::Database),
             (None, Some(Dependency::ThirdParty(_))) => Some(Kind::ThirdParty),

@@ -10,7 +10,8 @@ use crate::record::BoxError;
 /// A [`Report`] as an error: for `main`, and for whoever takes boxed errors. A report is none itself, so that every
 /// error becomes one by `?`.
 ///
-/// It becomes the same report again, by `?` or as the error of a service, also from inside of a box.
+/// It becomes the same report again, by `?` or as the error of a service, also from inside of a box or an
+/// `anyhow::Error`. Another error around it makes another report, which knows what this one was made of.
 ///
 /// # Example
 /// ```
@@ -24,6 +25,19 @@ use crate::record::BoxError;
 /// }
 /// ```
 pub struct ReportError(Report);
+
+impl ReportError {
+    pub(super) fn error(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.error()
+    }
+
+    /// Another report has it in its chain, and stands for it.
+    pub(super) fn is_dealt_with(&self) {
+        if let Some(details) = &self.0.0 {
+            details.fate.record();
+        }
+    }
+}
 
 impl Report {
     /// The report where an error is asked for.
@@ -54,6 +68,10 @@ impl Error for ReportError {
 /// Whether a report may be in an error of this type: nearly none is looked into, nor moved for it.
 #[inline]
 pub(super) fn may_hold<E: 'static>() -> bool {
+    #[cfg(feature = "anyhow")]
+    if TypeId::of::<E>() == TypeId::of::<anyhow::Error>() {
+        return true;
+    }
     TypeId::of::<E>() == TypeId::of::<ReportError>() || TypeId::of::<E>() == TypeId::of::<BoxError>()
 }
 
@@ -68,6 +86,14 @@ pub(super) fn unwrapped<E: 'static>(error: E) -> Result<Report, E> {
     if let Some(boxed) = any.downcast_mut::<Option<BoxError>>()
         && boxed.as_ref().is_some_and(|boxed| boxed.is::<ReportError>())
         && let Some(Ok(report)) = boxed.take().map(|boxed| boxed.downcast::<ReportError>())
+    {
+        return Ok(report.0);
+    }
+    #[cfg(feature = "anyhow")]
+    if let Some(anyhow) = (&mut error as &mut dyn Any).downcast_mut::<Option<anyhow::Error>>()
+        // With a context around it, it is a link of another error.
+        && anyhow.as_deref().is_some_and(|error| error.is::<ReportError>())
+        && let Some(Ok(report)) = anyhow.take().map(anyhow::Error::downcast::<ReportError>)
     {
         return Ok(report.0);
     }

@@ -4,13 +4,11 @@ use std::any::Any;
 use std::error::Error;
 
 use super::Report;
+use super::links::{MAX_LINKS, inside};
 use crate::context::current;
 use crate::record::{AuthError, AuthFailure, Cause, Details, RequestSnapshot};
 use crate::reporter::{self, Reporter};
 use crate::stacks;
-
-/// A chain that goes round ends here.
-const MAX_LINKS: usize = 32;
 
 impl Report {
     /// A report of a failed login, or of another request that was not let in.
@@ -21,6 +19,9 @@ impl Report {
     /// Below 500 it is counted ([`Stats::auth`](crate::Stats::auth)) and a breadcrumb, and not sent, neither as a
     /// response nor by [`send`](Self::send), unless it is [`always`](Self::always) or [`critical`](Self::critical).
     /// Everybody mistypes a password; an outage of the provider is an error at once, one issue whatever the route.
+    ///
+    /// Errors of jsonwebtoken (feature `jsonwebtoken`) are told by `.map_err(Report::auth)?`. By a plain `?`, or deeper in
+    /// a chain, they are a label of the event (`auth.failure`): answered 500, sent, neither counted nor watched.
     ///
     /// # Brute force
     ///
@@ -34,8 +35,9 @@ impl Report {
     ///
     /// Each change of an incident is one event: `probing` (a warning), `attack` (an error), `over` (information,
     /// after a silence of twelve mean pauses, 30 minutes to 12 hours). All of them are one issue; neither sampling nor
-    /// storm control leaves one out. Neither accounts nor addresses are named: tags `user.hash` and `network.hash` stand for them. Of an attack that is spread over
-    /// many accounts and many networks, a few failures each, nothing is told. Each process counts for itself.
+    /// storm control leaves one out. Neither accounts nor addresses are named: tags `user.hash` and `network.hash` stand
+    /// for them. Of an attack that is spread over many accounts and many networks, a few failures each, nothing is told.
+    /// Each process counts for itself.
     ///
     /// Networks are known in axum with `into_make_service_with_connect_info`, from the first failed login on, if the
     /// peer's address is public or [`ReportLayer::trusted_proxies`](crate::ReportLayer::trusted_proxies) is set.
@@ -105,12 +107,23 @@ pub(super) fn of_login(mut details: Box<Details>, failure: AuthFailure) -> Repor
     Report(Some(details))
 }
 
-/// The failed login in a chain, if there is one in it.
-pub(super) fn in_chain(cause: &Cause) -> Option<AuthFailure> {
-    let Cause::Error { error, .. } = cause else { return None };
-    let outermost: &(dyn Error + 'static) = &**error;
-    let chain = std::iter::successors(Some(outermost), |error| (*error).source());
-    chain.take(MAX_LINKS).find_map(of_link)
+/// Remembers the failed login in the chain of a report of which nobody said that it is one. What asks for it is rare: a
+/// rule, a summary, our own thread; so it is not looked for where a report is made.
+pub(super) fn label(details: &mut Details) {
+    if details.auth_label().is_some() {
+        return;
+    }
+    if let Cause::Error { error, .. } = &details.cause
+        && let Some(failure) = reporter::shielded(|| in_chain(&**error)).flatten()
+    {
+        details.subject_mut().in_chain = Some(failure);
+    }
+}
+
+/// The failed login in a chain, if there is one in it. It runs the application's code.
+pub(super) fn in_chain(error: &(dyn Error + 'static)) -> Option<AuthFailure> {
+    let chain = std::iter::successors(Some(error), |error| (*error).source());
+    chain.take(MAX_LINKS).find_map(|error| of_link(inside(error)))
 }
 
 fn of_link(error: &(dyn Error + 'static)) -> Option<AuthFailure> {

@@ -110,9 +110,9 @@ fn assemble(
 
     let request = context.request();
     let transaction = request.map(RequestSnapshot::name);
-    let login = details.auth().or_else(|| auth::in_chain(&details.cause));
-    let kind = details.kind.or_else(|| login.map(|_| Kind::Auth));
-    let kind = kind.unwrap_or_else(|| details.kind_or_default(context.surface()));
+    auth::label(&mut details);
+    let login = details.auth_label();
+    let kind = details.kind_or_default(context.surface());
 
     let mut event = Event {
         event_id: details.id.uuid(),
@@ -159,7 +159,7 @@ fn assemble(
             if details.database().is_none() {
                 database::notice_unknown(type_name);
             }
-            let links = chain::links(&*error, Some(type_name), &settings.error_names);
+            let links = chain::read(&*error, Some(type_name), &settings.error_names);
             from_links(links, kind, place.as_ref())
         }
         Cause::Chain(links) => from_links(links, kind, place.as_ref()),

@@ -7,13 +7,27 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::record::{Link, without_generics};
-use crate::report::{database, third_party};
-use crate::reporter::ErrorName;
+use crate::report::{database, links, third_party};
+use crate::reporter::{self, ErrorName};
 
+/// What is in no table.
+const UNKNOWN: &str = "Error";
 /// At most this many links; a chain that goes round ends here.
 const MAX_LINKS: usize = 32;
 /// At most this many bytes of one message: more than servers keep, so that what is cut here was not shown.
-const MAX_MESSAGE: usize = 16 * 1024;
+pub(super) const MAX_MESSAGE: usize = 16 * 1024;
+
+/// Reads the links of an error on a thread of the application. A panic of its code costs the event these texts, and is no
+/// event of its own.
+pub(crate) fn read(
+    error: &(dyn Error + 'static),
+    outermost: Option<&'static str>,
+    names: &[ErrorName],
+) -> Vec<Link> {
+    let unreadable =
+        || vec![Link { type_name: Cow::Borrowed(outermost.unwrap_or(UNKNOWN)), message: String::new() }];
+    reporter::shielded_anyway(|| links(error, outermost, names)).unwrap_or_else(unreadable)
+}
 
 /// Walks `error` and its sources. `outermost` is the type of the error itself, where it is known.
 pub(crate) fn links(
@@ -26,13 +40,16 @@ pub(crate) fn links(
     let link = |(depth, error): (usize, &&'_ (dyn Error + 'static))| Link {
         type_name: Cow::Borrowed(match outermost {
             Some(name) if depth == 0 && !is_box(name) => name,
-            _ => type_of(*error, names),
+            _ => type_of(links::shared(*error), names),
         }),
         message: text_of(*error),
     };
-    let mut links = errors.iter().enumerate().map(link).collect();
+    let mut links: Vec<_> = errors.iter().enumerate().map(link).collect();
     database::hide::rows(&errors, &mut links);
     third_party::hide::urls(&errors, &mut links);
+    for link in &mut links {
+        link.message = database::hide::printed(std::mem::take(&mut link.message));
+    }
     links
 }
 
@@ -42,7 +59,7 @@ pub(crate) fn texts(error: &(dyn Error + 'static)) -> Vec<String> {
     walk.take(MAX_LINKS).map(text_of).collect()
 }
 
-/// The text of the error alone, without what its database quotes.
+/// The text of the error alone, without what its database quotes. It runs the application's code.
 pub(crate) fn message_of(error: &(dyn Error + 'static)) -> String {
     links(error, None, &[]).into_iter().next().map(|link| link.message).unwrap_or_default()
 }
@@ -57,6 +74,11 @@ pub(crate) fn text_of(error: &(impl fmt::Display + ?Sized)) -> String {
         text.0.push_str("<panicked while it was printed>");
     }
     text.0
+}
+
+/// The same on a thread of the application, for an error of which nothing is known: a panic in it is no event.
+pub(crate) fn own_text(error: &(impl fmt::Display + ?Sized)) -> String {
+    reporter::shielded(|| database::hide::printed(text_of(error))).unwrap_or_default()
 }
 
 /// The module and the name of a type's path.
@@ -131,7 +153,7 @@ fn type_of(error: &(dyn Error + 'static), names: &[ErrorName]) -> &'static str {
     first_of!(tokio::time::error::Elapsed);
     #[cfg(feature = "tower")]
     first_of!(tower::timeout::error::Elapsed);
-    "Error"
+    UNKNOWN
 }
 
 /// A text that refuses to grow beyond the bound.

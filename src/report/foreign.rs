@@ -17,7 +17,7 @@ pub(crate) fn details_of<E: fmt::Display + 'static>(error: &E, names: &[ErrorNam
     match known(error) {
         Some(error) => Details::of_chain(error, Some(type_name), names),
         None => {
-            let link = Link { type_name: type_name.into(), message: chain::text_of(error) };
+            let link = Link { type_name: type_name.into(), message: chain::own_text(error) };
             Details::new(Cause::Chain(vec![link]))
         }
     }

@@ -5,7 +5,11 @@
 #![cfg_attr(not(feature = "full"), allow(dead_code, reason = "each driver and client needs a part"))]
 
 use std::error::Error;
+use std::io;
 use std::mem::{size_of, size_of_val};
+use std::sync::Arc;
+
+use super::ReportError;
 
 /// At most this many links are looked at.
 pub(super) const MAX_LINKS: usize = 32;
@@ -31,11 +35,36 @@ pub(super) fn as_a<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
     if size_of_val(error) == size_of::<T>() { error.downcast_ref() } else { None }
 }
 
-/// An `io::Error` shows what it was made of as its own, and leaves it out of the chain.
-#[inline]
+/// The sizes of errors that hold one beside the chain.
+pub(super) const HOLDERS: u64 = size::<io::Error>() | size::<ReportError>() | size::<Shared>();
+
+type Shared = Arc<dyn Error + Send + Sync>;
+
+/// The error that this one shows as its own, and leaves out of the chain; else itself.
 pub(super) fn inside<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    match as_a::<std::io::Error>(error).and_then(std::io::Error::get_ref) {
-        Some(inside) => inside,
-        None => error,
+    let mut inside = error;
+    for _ in 0..MAX_LINKS {
+        let error = shared(inside);
+        match as_a::<io::Error>(error).and_then(io::Error::get_ref) {
+            Some(further) => inside = further,
+            None => return error,
+        }
     }
+    inside
+}
+
+/// The same for what is nothing but a place for an error: a report, and what several own.
+pub(super) fn shared<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut inside = error;
+    for _ in 0..MAX_LINKS {
+        let further = match as_a::<ReportError>(inside) {
+            Some(report) => report.error(),
+            None => as_a::<Shared>(inside).map(|shared| &**shared as _),
+        };
+        match further {
+            Some(further) => inside = further,
+            None => return inside,
+        }
+    }
+    inside
 }

@@ -130,8 +130,9 @@ impl Report {
         self.say(|details| details.added_mut().public = Some(detail))
     }
 
-    /// What caused the failure. Default: [`Kind::Database`] if a database's driver is in the chain,
-    /// [`Kind::ThirdParty`] if an HTTP or gRPC client is, else [`Kind::Route`] in a request, else [`Kind::Other`].
+    /// What caused the failure. Default: [`Kind::Auth`] if an error of a login is in the chain, [`Kind::Database`] if a
+    /// database's driver is, [`Kind::ThirdParty`] if an HTTP or gRPC client is, else [`Kind::Route`] in a request, else
+    /// [`Kind::Other`].
     pub fn kind(self, kind: Kind) -> Self {
         self.say(|details| details.kind = Some(kind))
     }
@@ -244,16 +245,19 @@ impl Report {
     pub(crate) fn copy(&self, names: &[ErrorName]) -> Option<Details> {
         let said = self.0.as_deref()?;
         let fate = said.fate.take();
-        let links = match &said.cause {
-            Cause::Error { error, type_name } => chain::links(&**error, Some(type_name), names),
-            Cause::Chain(links) => links.clone(),
-            Cause::Panic(_) | Cause::Status => Vec::new(),
+        let (links, in_chain) = match &said.cause {
+            Cause::Error { error, type_name } => {
+                let in_chain = reporter::shielded_anyway(|| auth::in_chain(&**error)).flatten();
+                (chain::read(&**error, Some(type_name), names), in_chain)
+            }
+            Cause::Chain(links) => (links.clone(), None),
+            Cause::Panic(_) | Cause::Status => (Vec::new(), None),
         };
         let cause = match &said.cause {
             Cause::Panic(panic) => Cause::Panic(panic.clone()),
             _ => Cause::Chain(links),
         };
-        Some(Details {
+        let mut copy = Details {
             id: said.id,
             fate,
             location: said.location.clone(),
@@ -268,10 +272,14 @@ impl Report {
             around: said.around.clone(),
             answer: said.answer,
             ..Details::new(cause)
-        })
+        };
+        if in_chain.is_some() {
+            copy.subject_mut().in_chain = in_chain;
+        }
+        Some(copy)
     }
 
-    /// The same for somebody who keeps the report, and for whom it is dealt with.
+    /// The same for somebody who keeps the report.
     pub(crate) fn take_copy(&mut self, names: &[ErrorName]) -> Option<Box<Details>> {
         let mut copy = Box::new(self.copy(names)?);
         if let Some(edit) = self.0.as_deref_mut().and_then(|said| said.additions.as_mut()?.edit.take()) {

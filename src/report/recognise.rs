@@ -5,15 +5,15 @@ use std::io;
 
 use http::StatusCode;
 
-use super::links::{MAX_LINKS, as_a, may_be_one_of, size};
-use super::{chain, database, third_party};
+use super::links::{HOLDERS, MAX_LINKS, as_a, inside, may_be_one_of};
+use super::{ReportError, auth, chain, database, third_party};
 use crate::record::{Cause, DatabaseFailure, Details, ThirdPartyFailure};
 use crate::reporter::{self, ErrorName};
 
 /// The sizes of all errors that are known, and of those that may hold one beside the chain.
 const SIZES: u64 = match database::SIZES | third_party::SIZES {
     0 => 0,
-    sizes => sizes | size::<io::Error>(),
+    sizes => sizes | HOLDERS,
 };
 /// Seconds: about what it takes to connect again. Clients that all wait for longer come back all at once.
 const RETRY_AFTER: u16 = 5;
@@ -30,7 +30,10 @@ impl Details {
         outermost: Option<&'static str>,
         names: &[ErrorName],
     ) -> Self {
-        let mut details = Self::new(Cause::Chain(chain::links(error, outermost, names)));
+        let mut details = Self::new(Cause::Chain(chain::read(error, outermost, names)));
+        if let Some(failure) = reporter::shielded_anyway(|| auth::in_chain(error)).flatten() {
+            details.subject_mut().in_chain = Some(failure);
+        }
         if let Some(found) = reporter::shielded_anyway(|| in_chain(error)).flatten() {
             details.found(found);
         }
@@ -129,6 +132,10 @@ fn look(error: &(dyn Error + 'static)) -> Option<Found> {
         Some(error) => error.get_ref()?,
         None => error,
     };
+    if let Some(report) = as_a::<ReportError>(error) {
+        report.is_dealt_with();
+    }
+    let error = inside(error);
     if may_be_one_of(database::SIZES, error)
         && let Some(found) = database::look(error)
     {

@@ -9,10 +9,10 @@ use tracing::level_filters::LevelFilter;
 
 use crate::context::{Context, Texts, is_listening};
 use crate::record::{
-    BoxError, Cause, Details, EventId, FailedCall, FailureInfo, Kind, Link, Mechanism, Origin,
-    ThirdPartyClass, ThirdPartyPhase,
+    BoxError, Cause, Details, EventId, FailedCall, FailureInfo, Kind, Mechanism, Origin, ThirdPartyClass,
+    ThirdPartyPhase,
 };
-use crate::report::{Report, chain, foreign};
+use crate::report::{Report, auth, chain, foreign};
 use crate::reporter::{self, ErrorName, Reporter, Settings};
 use crate::sink::Record;
 use crate::storm::{Key, KeyOf, Offer, Verdict};
@@ -73,6 +73,7 @@ pub(crate) fn apply_rules(
     if details.critical || settings.critical.is_empty() {
         return;
     }
+    auth::label(details);
     let info = FailureInfo::new(details, context, status);
     let is_critical = reporter::shielded(|| settings.critical.iter().any(|rule| rule(&info)));
     if is_critical.is_none() {
@@ -122,8 +123,8 @@ pub(crate) fn settle(context: &Context, details: &Details) {
     }
     if let Cause::Error { error, .. } = &details.cause {
         let text = match &details.subject {
-            None => chain::text_of(error),
-            Some(_) => chain::message_of(&**error),
+            None => chain::own_text(error),
+            Some(_) => reporter::shielded(|| chain::message_of(&**error)).unwrap_or_default(),
         };
         context.breadcrumb(text);
     }
@@ -201,11 +202,9 @@ fn texts(details: &Details) -> Option<Texts> {
 
 /// Reads the error, so that what it holds is free again.
 fn read(mut details: Box<Details>, names: &[ErrorName]) -> Box<Details> {
+    auth::label(&mut details);
     if let Cause::Error { error, type_name } = &details.cause {
-        let type_name = *type_name;
-        let links = reporter::shielded(|| chain::links(&**error, Some(type_name), names));
-        let unreadable = || vec![Link { type_name: type_name.into(), message: String::new() }];
-        let read = Cause::Chain(links.unwrap_or_else(unreadable));
+        let read = Cause::Chain(chain::read(&**error, Some(type_name), names));
         if let Cause::Error { error, .. } = std::mem::replace(&mut details.cause, read) {
             drop_error(error);
         }

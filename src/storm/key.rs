@@ -103,7 +103,9 @@ fn message_of_failure(cause: &Cause, failure: &DatabaseFailure) -> u64 {
     };
     let names = [failure.code(), failure.constraint(), failure.table(), failure.column()];
     let key = key.number(failure.class as u64);
-    names.into_iter().fold(key, |key, name| key.text(name.unwrap_or_default())).0.finish()
+    let key = names.into_iter().fold(key, |key, name| key.text(name.unwrap_or_default()));
+    // As in the fingerprint.
+    key.message(failure.said.as_deref().unwrap_or_default()).0.finish()
 }
 
 impl Details {
@@ -204,6 +206,19 @@ mod tests {
         assert_eq!(key("order 42 not found"), key("order 7 not found"));
         assert_ne!(key("order 42 not found"), key("order 42 not paid"));
         assert_ne!(KeyOf::new().text("ab").text("c").finish(), KeyOf::new().text("a").text("bc").finish());
+    }
+
+    #[test]
+    fn what_a_driver_itself_says_tells_its_failures_apart_but_for_numbers() {
+        let key = |said: &'static str| {
+            let failure = DatabaseFailure {
+                said: Some(said.into()),
+                ..DatabaseFailure::new("sqlx", crate::record::DatabaseClass::Decode)
+            };
+            message_of_failure(&Cause::Status, &failure)
+        };
+        assert_ne!(key("expected 3 parameters"), key("no column found for name: total"));
+        assert_eq!(key("expected 3 parameters"), key("expected 4 parameters"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(super) struct Meaning {
     pub(super) retryable: bool,
 }
 
-const fn means(class: DatabaseClass) -> Meaning {
+pub(super) const fn means(class: DatabaseClass) -> Meaning {
     Meaning { class, retryable: class.is_retryable() }
 }
 
@@ -42,6 +42,10 @@ pub(super) fn of_sqlstate(code: &str) -> Meaning {
         // undefined or duplicate: table, column, function, object, parameter, database, schema, ..; ambiguous column
         "42P01" | "42703" | "42883" | "42704" | "42P02" | "42P07" | "42701" | "42702" | "42710" | "42P06"
         | "42723" | "42P04" | "42725" | "42804" | "3D000" | "3F000" => Schema,
+        // A prepared statement that is there already, or is not: of another client, behind a pooler.
+        "42P05" | "26000" => Schema,
+        // The files are damaged. Others of this class are what extensions raise without a code of their own.
+        "XX001" | "XX002" => Resources,
         _ => return of_sqlstate_class(code),
     };
     means(whole)
@@ -54,8 +58,10 @@ fn of_sqlstate_class(code: &str) -> Meaning {
         Some("22") => Data,
         Some("28") => Authentication,
         Some("40") => Serialization,
+        // MySQL: a table, a column, an index.
+        Some("42") if code.starts_with("42S") => Schema,
         Some("42") => Syntax,
-        Some("53" | "58" | "XX") => Resources,
+        Some("53" | "58") => Resources,
         _ => Other,
     })
 }
@@ -63,7 +69,7 @@ fn of_sqlstate_class(code: &str) -> Meaning {
 /// An error number of MySQL or MariaDB; what is not known by number is known by its SQLSTATE.
 pub(super) fn of_mysql(number: u16, sqlstate: Option<&str>) -> Meaning {
     means(match number {
-        1022 | 1062 | 1169 | 1586 | 1859 => UniqueViolation,
+        1022 | 1062 | 1169 | 1586 | 1761 | 1762 | 1859 => UniqueViolation,
         1216 | 1217 | 1451 | 1452 => ForeignKeyViolation,
         1048 | 1364 => NotNullViolation,
         3819 => CheckViolation,
@@ -96,12 +102,13 @@ pub(super) fn of_sqlite(code: i32, message: &str) -> Meaning {
     let whole = match code {
         1555 | 2067 | 2579 => UniqueViolation,
         787 => ForeignKeyViolation,
-        275 => CheckViolation,
+        // Or what a trigger raised, for there is no other way to say more than a constraint can.
+        275 | 1811 => CheckViolation,
         1299 => NotNullViolation,
         3091 => Data,
         // SQLITE_BUSY_SNAPSHOT: what was read is no longer true.
         517 => Serialization,
-        1 => of_english(message),
+        1 => return of_english(message),
         _ => return of_primary(code & 0xff),
     };
     means(whole)
@@ -109,7 +116,10 @@ pub(super) fn of_sqlite(code: i32, message: &str) -> Meaning {
 
 fn of_primary(code: i32) -> Meaning {
     means(match code {
-        5 | 6 => return LOCKED,
+        // Busy, locked, a race for the lock of the log.
+        5 | 6 | 15 => return LOCKED,
+        // The statement was prepared before the schema changed.
+        17 => return Meaning { class: Schema, retryable: true },
         9 => Timeout,
         3 | 23 => Permission,
         7 | 10 | 11 | 13 | 26 => Resources,
@@ -120,27 +130,66 @@ fn of_primary(code: i32) -> Meaning {
     })
 }
 
-/// Beginnings of texts, for drivers and servers that give no code. What a server says in another language is `Other`.
-const TEXTS: [(&str, DatabaseClass); 15] = [
-    ("no such ", Schema),
-    ("table ", Schema),
-    ("relation \"", Schema),
-    ("column \"", Schema),
-    ("near \"", Syntax),
-    ("unrecognized token", Syntax),
-    ("incomplete input", Syntax),
-    ("syntax error", Syntax),
-    ("You have an error in your SQL syntax", Syntax),
-    ("database is locked", Timeout),
-    ("canceling statement", Timeout),
-    ("deadlock detected", Deadlock),
-    ("Deadlock found", Deadlock),
-    ("attempt to write a readonly", ReadOnly),
-    ("permission denied", Permission),
+/// Texts of servers and their clients, for drivers that give no code; `…` stands for anything. They are whole as far as
+/// they go: what an application raises itself is taken for none of them. What is said in another language is `Other`.
+const TEXTS: [(&str, Meaning); 40] = [
+    ("no such table: …", means(Schema)),
+    ("no such column: …", means(Schema)),
+    ("no such function: …", means(Schema)),
+    ("no such index: …", means(Schema)),
+    ("no such view: …", means(Schema)),
+    ("no such module: …", means(Schema)),
+    ("no such trigger: …", means(Schema)),
+    ("no such collation sequence: …", means(Schema)),
+    ("ambiguous column name: …", means(Schema)),
+    ("duplicate column name: …", means(Schema)),
+    ("table … already exists", means(Schema)),
+    ("table … has no column named …", means(Schema)),
+    ("table … has … columns but … values were supplied", means(Schema)),
+    ("relation \"…\" does not exist", means(Schema)),
+    ("relation \"…\" already exists", means(Schema)),
+    ("column \"…\" does not exist", means(Schema)),
+    ("near \"…\": syntax error", means(Syntax)),
+    ("unrecognized token: …", means(Syntax)),
+    ("incomplete input", means(Syntax)),
+    ("syntax error at …", means(Syntax)),
+    ("You have an error in your SQL syntax…", means(Syntax)),
+    ("database is locked", LOCKED),
+    ("database table is locked…", LOCKED),
+    ("Lock wait timeout exceeded…", LOCKED),
+    ("canceling statement due to lock timeout", LOCKED),
+    ("canceling statement due to …", means(Timeout)),
+    ("deadlock detected", means(Deadlock)),
+    ("Deadlock found …", means(Deadlock)),
+    ("attempt to write a readonly database", means(ReadOnly)),
+    ("permission denied for …", means(Permission)),
+    ("Too many connections", means(Connection)),
+    ("MySQL server has gone away", means(Connection)),
+    ("Server has gone away", means(Connection)),
+    ("Lost connection to …", means(Connection)),
+    ("no connection to the server", means(Connection)),
+    ("server closed the connection unexpectedly…", means(Connection)),
+    ("terminating connection due to …", means(Connection)),
+    ("the database system is …", means(Connection)),
+    ("sorry, too many clients already", means(Connection)),
+    ("remaining connection slots are reserved …", means(Connection)),
 ];
 
-pub(super) fn of_english(message: &str) -> DatabaseClass {
-    TEXTS.iter().find(|(begin, _)| message.starts_with(begin)).map_or(Other, |(_, class)| *class)
+pub(super) fn of_english(message: &str) -> Meaning {
+    TEXTS.iter().find(|(text, _)| fits(message, text)).map_or(means(Other), |(_, meaning)| *meaning)
+}
+
+/// Whether the message is this text, in which `…` stands for anything.
+pub(super) fn fits(message: &str, text: &str) -> bool {
+    let message = message.trim_end();
+    let mut pieces = text.split('…');
+    let Some(mut rest) = pieces.next().and_then(|begin| message.strip_prefix(begin)) else { return false };
+    let Some(end) = pieces.next_back() else { return rest.is_empty() };
+    for piece in pieces {
+        let Some((_, after)) = rest.split_once(piece) else { return false };
+        rest = after;
+    }
+    rest.ends_with(end)
 }
 
 /// The prefix of an error of Redis; `detail` is what follows it, always English.
@@ -194,6 +243,25 @@ mod tests {
         assert_eq!(of_mysql(4025, Some("HY000")).class, Other);
         assert_eq!(of_mysql(9999, Some("22003")).class, Data);
         assert_eq!(of_mysql(9999, None).class, Other);
+    }
+
+    #[test]
+    fn what_an_extension_or_a_pooler_says_is_no_outage() {
+        assert_eq!((of_sqlstate("XX000").class, of_sqlstate("XX001").class), (Other, Resources));
+        // A prepared statement that another client of the pooler has, or that this one has not.
+        assert_eq!((of_sqlstate("42P05").class, of_sqlstate("26000").class), (Schema, Schema));
+        assert_eq!(
+            (of_mysql(9999, Some("42S22")).class, of_mysql(1761, None).class),
+            (Schema, UniqueViolation)
+        );
+        assert_eq!(of_mysql(1762, Some("23000")).class, UniqueViolation);
+    }
+
+    #[test]
+    fn sqlite_says_what_may_be_tried_again() {
+        assert_eq!(of_sqlite(15, "locking protocol"), LOCKED);
+        assert_eq!(of_sqlite(17, "database schema has changed"), Meaning { class: Schema, retryable: true });
+        assert_eq!(of_sqlite(1811, "no such product").class, CheckViolation);
     }
 
     #[test]

@@ -63,13 +63,31 @@ fn of_driver(error: &PostgresError) -> DatabaseFailure {
         ("expected ", Decode),
         ("query returned an unexpected number", NotFound),
     ];
-    let text = error.to_string();
+    let printed = error.to_string();
+    let text = without_cause(&printed);
     let class = BEGINS.iter().find(|(begin, _)| text.starts_with(begin)).map_or(Other, |(_, class)| *class);
     let cause = error.source().filter(|source| hide::is_plain(*source));
-    let said = cause.map_or(text.clone(), |cause| format!("{text}: {cause}"));
+    let said = cause.map_or(text.to_owned(), |cause| format!("{text}: {cause}"));
     DatabaseFailure {
         system: Some(System::PostgreSql),
         said: Some(said.into()),
         ..DatabaseFailure::new(DRIVER, class)
+    }
+}
+
+/// Until 0.7.14 the driver printed its cause, too, which may quote a value.
+fn without_cause(text: &str) -> &str {
+    text.split_once(": ").map_or(text, |(own, _)| own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_driver_says_ends_before_its_cause() {
+        let printed = "error deserializing column 0: invalid value \"ada\" for enum Mood";
+        assert_eq!(without_cause(printed), "error deserializing column 0");
+        assert_eq!(without_cause("connection closed"), "connection closed");
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use redis::{ErrorKind, ParsingError, RedisError, ServerError};
 
-use super::drivers::{as_a, size};
+use super::drivers::{as_a, inside, size};
 use super::{codes, hide};
 use crate::record::{DatabaseClass, DatabaseFailure, System};
 
@@ -34,12 +34,10 @@ pub(super) fn words<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a str> {
 }
 
 fn of_error(error: &RedisError) -> DatabaseFailure {
+    if let Some(code) = error.code() {
+        return of_returned(code, error.detail());
+    }
     let class = match error.kind() {
-        ErrorKind::Server(_) | ErrorKind::Extension if error.code().is_some() => {
-            return of_returned(error.code().unwrap_or_default(), error.detail());
-        }
-        // A pipeline or a transaction in which commands failed.
-        ErrorKind::Server(kind) => return of_returned(&format!("{kind:?}"), None),
         ErrorKind::AuthenticationFailed => Authentication,
         ErrorKind::Io if error.is_timeout() => Timeout,
         ErrorKind::Io
@@ -50,7 +48,7 @@ fn of_error(error: &RedisError) -> DatabaseFailure {
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Decode,
         _ => Other,
     };
-    let cause = error.source().filter(|source| hide::is_plain(*source)).map(ToString::to_string);
+    let cause = error.source().map(inside).filter(|source| hide::is_plain(*source)).map(ToString::to_string);
     let said = match class {
         Connection | Timeout => cause,
         _ => Some(error.category().to_owned()),

@@ -7,6 +7,7 @@ use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use super::drivers::{as_a, size};
 use super::from_sqlx::current;
 use crate::record::{DatabaseClass, DatabaseFailure};
+use crate::report::chain::text_of;
 
 use DatabaseClass::{Connection, Decode, Migration, NotFound, Other, PoolTimeout};
 
@@ -30,7 +31,7 @@ pub(super) fn words(error: &(dyn Error + 'static)) -> Vec<String> {
     };
     match runtime {
         Some(RuntimeErr::SqlxError(error)) => {
-            let mut words = vec![error.to_string(), format!("{error:?}")];
+            let mut words = vec![text_of(error), text_of(&format_args!("{error:?}"))];
             words.extend(error.as_database_error().map(|returned| returned.message().to_owned()));
             words
         }

@@ -218,10 +218,9 @@ fn said(class: DatabaseClass, said: Option<String>) -> DatabaseFailure {
 
 /// A value of a column that is of another type. The text of any other error may quote the value.
 fn decode(column: Option<&String>, source: &(dyn std::error::Error + 'static)) -> DatabaseFailure {
-    let mismatch = Some(source.to_string()).filter(|text| is_mismatch(text));
-    let known = source.to_string();
-    let known = super::hide::is_plain(source).then_some(known).or(mismatch);
-    let failure = said(DatabaseClass::Decode, known);
+    let text = crate::report::chain::text_of(source);
+    let is_known = super::hide::is_plain(source) || is_mismatch(&text);
+    let failure = said(DatabaseClass::Decode, is_known.then_some(text));
     // `"total"` by name, `0` by number.
     DatabaseFailure { column: names::owned(column.map(|column| column.trim_matches('"'))), ..failure }
 }

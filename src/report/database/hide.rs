@@ -9,9 +9,10 @@
 use std::error::Error;
 use std::fmt;
 
+pub(crate) use super::debugged::{debugged, printed};
 use super::drivers::{inside, look};
-use crate::record::{DatabaseFailure, Link, truncated};
-use crate::report::chain::text_of;
+use crate::record::{Link, truncated};
+use crate::report::chain::{MAX_MESSAGE, text_of};
 
 /// A text that begins like this is taken for the driver's, even if its end is missing.
 const TELLING: usize = 32;
@@ -22,6 +23,7 @@ const SHORTEST: usize = 4;
 pub(crate) fn rows(errors: &[&(dyn Error + 'static)], links: &mut Vec<Link>) {
     let found = |(depth, error): (usize, &&(dyn Error + 'static))| Some((depth, look(inside(*error))?));
     let Some((depth, failure)) = errors.iter().enumerate().find_map(found) else { return };
+    let failure = failure.to_string();
     let below = errors.get(depth..).unwrap_or_default();
 
     let mut number = 0_usize;
@@ -30,10 +32,10 @@ pub(crate) fn rows(errors: &[&(dyn Error + 'static)], links: &mut Vec<Link>) {
         let at = number;
         number = number.saturating_add(1);
         if at == depth {
-            link.message = failure.to_string();
+            link.message.clone_from(&failure);
         }
         // What a driver's error stems from quotes values, too.
-        at <= depth || error.is_some_and(|error| is_plain(*error))
+        at <= depth || error.is_some_and(|error| is_plain(inside(*error)))
     });
     let around = links.get_mut(..depth).unwrap_or_default();
     if !around.is_empty() {
@@ -47,7 +49,7 @@ pub(crate) fn rows(errors: &[&(dyn Error + 'static)], links: &mut Vec<Link>) {
 /// Everything that the driver's errors print, longest first.
 fn words(errors: &[&(dyn Error + 'static)]) -> Vec<String> {
     let mut words = Vec::new();
-    for error in errors.iter().filter(|error| !is_plain(**error)) {
+    for error in errors.iter().filter(|error| !is_plain(inside(**error))) {
         words.push(text_of(error));
         words.push(text_of(&Debugged(*error)));
         words.push(text_of(&PrettyDebugged(*error)));
@@ -88,44 +90,40 @@ fn said(error: &(dyn Error + 'static), words: &mut Vec<String>) {
 }
 
 /// The text with what the driver said replaced. Where only the beginning of that is found, the rest of the text goes:
-/// it may be the driver's, cut or printed in another way.
-fn without(text: &str, words: &[String], failure: &DatabaseFailure) -> String {
+/// it may be the driver's, cut or printed in another way. What replaces it may be longer, so the end is bounded, too.
+fn without(text: &str, words: &[String], failure: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    loop {
-        let begins = words.iter().filter_map(|word| Some((rest.find(truncated(word, TELLING))?, word)));
-        // The longest at the first place.
-        let first = begins.min_by_key(|(at, word)| (*at, std::cmp::Reverse(common(rest, *at, word))));
-        let Some((at, word)) = first else {
+    let mut from = 0_usize;
+    // Where the beginning of each word is met next: a place is looked for again only when it lies behind.
+    let mut places: Vec<_> = words.iter().map(|word| (Some(0), word, truncated(word, TELLING))).collect();
+    let mut is_first_look = true;
+    while shown.len() < MAX_MESSAGE {
+        let rest = text.get(from..).unwrap_or_default();
+        for (place, _, begin) in &mut places {
+            if is_first_look || place.is_some_and(|place| place < from) {
+                *place = rest.find(*begin).map(|at| at.saturating_add(from));
+            }
+        }
+        is_first_look = false;
+        let Some(first) = places.iter().filter_map(|(place, ..)| *place).min() else {
             shown.push_str(rest);
-            return shown;
+            break;
         };
-        shown.push_str(rest.get(..at).unwrap_or_default());
-        shown.push_str(&failure.to_string());
-        let after = rest.get(at..).and_then(|rest| rest.strip_prefix(word.as_str()));
-        let Some(after) = after else { return shown };
-        rest = after;
+        shown.push_str(text.get(from..first).unwrap_or_default());
+        shown.push_str(failure);
+        let here = text.get(first..).unwrap_or_default();
+        let at_first = places.iter().filter(|(place, ..)| *place == Some(first));
+        let longest = at_first.map(|(_, word, _)| *word).max_by_key(|word| common(here, word));
+        let Some(word) = longest.filter(|word| here.starts_with(word.as_str())) else { break };
+        from = first.saturating_add(word.len());
     }
+    shown.truncate(truncated(&shown, MAX_MESSAGE).len());
+    shown
 }
 
-/// How much of `word` stands at this place.
-fn common(text: &str, at: usize, word: &str) -> usize {
-    let here = text.get(at..).unwrap_or_default();
+/// How much of `word` stands here.
+fn common(here: &str, word: &str) -> usize {
     here.bytes().zip(word.bytes()).take_while(|(here, word)| here == word).count()
-}
-
-/// A panic's text without what the `Debug` of a driver's error shows of a row: that is what `unwrap` prints. What comes
-/// before the server's message is kept: the kind of the error, and its code.
-pub(crate) fn debugged(mut text: String) -> String {
-    const ERRORS: [&str; 5] =
-        ["PgDatabaseError {", "MySqlDatabaseError {", "SqliteError {", "DbError {", "DatabaseError("];
-    let begins = ERRORS.iter().filter_map(|error| Some((text.find(error)?, error.len())));
-    let Some((at, length)) = begins.min() else { return text };
-    let rest = text.get(at.saturating_add(length)..).unwrap_or_default();
-    let message = rest.find("message: ").or_else(|| rest.find(", \"")).unwrap_or_default();
-    text.truncate(at.saturating_add(length).saturating_add(message));
-    text.push('…');
-    text
 }
 
 struct Debugged<'a>(&'a (dyn Error + 'static));
@@ -161,11 +159,11 @@ pub(super) fn is_plain(error: &(dyn Error + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::DatabaseClass;
+    use crate::record::{DatabaseClass, DatabaseFailure};
 
     fn shown(text: &str, words: &[&str]) -> String {
         let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        without(text, &words, &DatabaseFailure::new("sqlx", DatabaseClass::UniqueViolation))
+        without(text, &words, &DatabaseFailure::new("sqlx", DatabaseClass::UniqueViolation).to_string())
     }
 
     #[test]
@@ -188,34 +186,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_replaced_again_and_again_stays_bounded() {
+        let shown = shown(&"stop".repeat(4096), &["stop"]);
+        assert!(shown.len() <= 16 * 1024, "{} bytes", shown.len());
+        assert!(shown.starts_with("sqlx unique violationsqlx unique violation"));
+    }
+
+    #[test]
     fn a_text_that_goes_on_like_no_text_of_the_driver_is_cut() {
         let word = "error returned from database: Duplicate entry 'ada' for key 'email'";
         let text = "lost: error returned from database: Duplicate entry 'ad..";
         assert_eq!(shown(text, &[word]), "lost: sqlx unique violation");
-    }
-
-    #[test]
-    fn what_unwrap_prints_of_a_drivers_error_ends_before_the_servers_message() {
-        let unwrapped = "called `Result::unwrap()` on an `Err` value: ";
-        for (error, shown) in [
-            (
-                r#"Database(PgDatabaseError { severity: Error, code: "23505", message: "secret", detail: Some("secret") })"#,
-                r#"Database(PgDatabaseError { severity: Error, code: "23505", …"#,
-            ),
-            (
-                r#"Database(MySqlDatabaseError { code: Some("23000"), number: 1062, message: "secret" })"#,
-                r#"Database(MySqlDatabaseError { code: Some("23000"), number: 1062, …"#,
-            ),
-            (
-                r#"Error { kind: Db, cause: Some(DbError { severity: "ERROR", code: SqlState(E23505), message: "secret" }) }"#,
-                r#"Error { kind: Db, cause: Some(DbError { severity: "ERROR", code: SqlState(E23505), …"#,
-            ),
-            (r#"DatabaseError(UniqueViolation, "secret")"#, "DatabaseError(UniqueViolation…"),
-            ("SqliteError {", "SqliteError {…"),
-            ("ParseIntError { kind: InvalidDigit }", "ParseIntError { kind: InvalidDigit }"),
-        ] {
-            assert_eq!(debugged(format!("{unwrapped}{error}")), format!("{unwrapped}{shown}"));
-        }
     }
 
     proptest::proptest! {

@@ -1,11 +1,12 @@
 //! Failures of databases: recognised in any chain, told with what their reader needs, and without a row's value.
 //!
 //! A driver's error is looked for where a report is made, because the answer depends on it (`drivers`, `from_..`); what
-//! it says becomes plain data. Its own text never leaves (`hide`). On our thread that data goes on the event (`show`),
-//! with the statement, if there is one (`statement`, read by `tokens`).
+//! it says becomes plain data. Its own text never leaves (`hide`, `debugged`). On our thread that data goes on the event
+//! (`show`), with the statement, if there is one (`statement`, read by `tokens`).
 #![cfg_attr(not(feature = "full"), allow(dead_code, reason = "each driver needs a part"))]
 
 mod codes;
+mod debugged;
 mod drivers;
 #[cfg(feature = "diesel")]
 mod from_diesel;

@@ -62,8 +62,7 @@ pub(super) fn of_mysql(failure: &mut DatabaseFailure, number: u16, message: &str
         1146 => failure.table = owned(between(message, "Table '", "' doesn't exist")),
         1050 => failure.table = owned(between(message, "Table '", "' already exists")),
         1051 => failure.table = owned(only_quoted(message)),
-        // Unknown column 'emial' in 'field list': it stands in the statement without quotes.
-        1054 => failure.column = owned(between(message, "Unknown column '", "' in '")),
+        // A column that does not exist (1054) may be a text in double quotes.
         _ => {}
     }
 }
@@ -185,6 +184,8 @@ mod tests {
             of_mysql_message(1146, "Table 'shop.nope' doesn't exist"),
             [None, some("shop.nope"), None]
         );
+        // Under ANSI_QUOTES a text in double quotes is a column that is missing.
+        assert_eq!(of_mysql_message(1054, "Unknown column 'ada' in 'where clause'"), [None, None, None]);
         assert_eq!(
             of_mysql_message(1366, "Incorrect integer value: 'secret' for column 'a'"),
             [None, None, None]

@@ -26,16 +26,53 @@ pub(crate) fn shown(statement: &str, system: Option<System>) -> Shown {
     Shown { text: text_of(&tokens), summary: summary_of(&tokens) }
 }
 
+/// The commands of Redis that may stand alone. Another word alone may be a value, of which somebody forgot the command.
+const ALONE: [&str; 30] = [
+    "ASKING",
+    "BGREWRITEAOF",
+    "BGSAVE",
+    "COMMAND",
+    "DBSIZE",
+    "DISCARD",
+    "EXEC",
+    "FLUSHALL",
+    "FLUSHDB",
+    "HELLO",
+    "INFO",
+    "LASTSAVE",
+    "LOLWUT",
+    "MONITOR",
+    "MULTI",
+    "PING",
+    "PUNSUBSCRIBE",
+    "QUIT",
+    "RANDOMKEY",
+    "READONLY",
+    "READWRITE",
+    "RESET",
+    "ROLE",
+    "SAVE",
+    "SHUTDOWN",
+    "SUNSUBSCRIBE",
+    "SYNC",
+    "TIME",
+    "UNSUBSCRIBE",
+    "UNWATCH",
+];
+
 /// A command of Redis. All but its name may be a key or a value.
 fn command(command: &str) -> Shown {
     let mut words = command.split_whitespace();
     let is_name = |word: &&str| {
         word.len() <= 32 && word.bytes().all(|byte| byte.is_ascii_alphabetic() || b"._".contains(&byte))
     };
-    let name = words.next().filter(is_name).unwrap_or("?").to_ascii_uppercase();
-    let summary = if name == "?" { String::new() } else { name.clone() };
-    let text = if words.next().is_some() { format!("{name} ?") } else { name };
-    Shown { text, summary }
+    let name = words.next().filter(is_name).map(str::to_ascii_uppercase);
+    let has_more = words.next().is_some();
+    match name.filter(|name| has_more || ALONE.contains(&name.as_str())) {
+        Some(name) if has_more => Shown { text: format!("{name} ?"), summary: name },
+        Some(name) => Shown { text: name.clone(), summary: name },
+        None => Shown { text: if has_more { "? ?" } else { "?" }.to_owned(), summary: String::new() },
+    }
 }
 
 fn is(token: Option<&Spaced<'_>>, words: &[&str]) -> bool {

@@ -29,17 +29,17 @@ pub(super) type Spaced<'a> = (Token<'a>, bool);
 
 /// Reads the whole statement, or as far as it can be read.
 pub(super) fn tokens(statement: &str, system: Option<System>) -> Vec<Spaced<'_>> {
-    let mut reader = Reader { rest: statement, system, read: Vec::new() };
+    let mut reader = Reader { rest: statement, system, read: Vec::new(), copies: false, list: List::None };
     let mut spaced = false;
     while !reader.rest.is_empty() {
         match reader.blank() {
             Some(true) => spaced = true,
             Some(false) => match reader.token() {
                 Some(token) => {
-                    reader.read.push((token, spaced));
+                    reader.push(token, spaced);
                     spaced = false;
                     // Data may follow.
-                    if token == Token::Mark(";") && reader.is_copy() {
+                    if token == Token::Mark(";") && reader.copies {
                         break;
                     }
                 }
@@ -55,6 +55,49 @@ struct Reader<'a> {
     rest: &'a str,
     system: Option<System>,
     read: Vec<Spaced<'a>>,
+    /// Whether there was a `COPY`.
+    copies: bool,
+    list: List,
+}
+
+/// The list in which the next token stands, or which may begin: what is in double quotes depends on it. It is kept and
+/// not looked up, for a statement may be nothing but such lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum List {
+    None,
+    /// After `INTO`, or a dot in the name that follows it.
+    Into,
+    /// After `INTO t`.
+    Table,
+    /// In `INTO t (a, ..`.
+    Columns,
+    /// After `IN` or `VALUES`.
+    Before,
+    /// In `IN (1, ..`.
+    Values,
+    /// After `VALUES (1)`.
+    AfterRow,
+    /// After the comma behind that.
+    BetweenRows,
+}
+
+impl List {
+    fn after(self, token: Token<'_>) -> Self {
+        let is = |word: &str, known: &[&str]| known.iter().any(|known| word.eq_ignore_ascii_case(known));
+        match (self, token) {
+            (Self::Into, Token::Word(_) | Token::Quoted(_)) => Self::Table,
+            (Self::Columns, Token::Word(_) | Token::Quoted(_) | Token::Mark(",")) => Self::Columns,
+            (Self::Values, Token::Value | Token::Mark("," | "-" | "+")) => Self::Values,
+            (_, Token::Word(word)) if is(word, &["into"]) => Self::Into,
+            (_, Token::Word(word)) if is(word, &["in", "values", "value"]) => Self::Before,
+            (Self::Table, Token::Mark(".")) => Self::Into,
+            (Self::Table, Token::Mark("(")) => Self::Columns,
+            (Self::Before | Self::BetweenRows, Token::Mark("(")) => Self::Values,
+            (Self::Values, Token::Mark(")")) => Self::AfterRow,
+            (Self::AfterRow, Token::Mark(",")) => Self::BetweenRows,
+            _ => Self::None,
+        }
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -71,10 +114,10 @@ impl<'a> Reader<'a> {
         self.system.is_none_or(|known| known == system)
     }
 
-    fn is_copy(&self) -> bool {
-        let is =
-            |token: &Spaced<'_>| matches!(token, (Token::Word(word), _) if word.eq_ignore_ascii_case("copy"));
-        self.read.iter().any(is)
+    fn push(&mut self, token: Token<'a>, spaced: bool) {
+        self.copies |= matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("copy"));
+        self.list = self.list.after(token);
+        self.read.push((token, spaced));
     }
 
     /// Takes the first bytes of the rest.
@@ -198,39 +241,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A name in PostgreSQL, a text in MySQL, and in SQLite what there is a column for.
+    /// A name in PostgreSQL, a text in MySQL, and in SQLite what there is a column for. PostgreSQL refuses a text in double
+    /// quotes, and quotes it when it does: it is known by what stands before it.
     fn double_quoted(&mut self) -> Option<Token<'a>> {
         let mut back = self.read.iter().rev().map(|(token, _)| *token);
-        let (before, further) = (back.next(), back.next());
-        let in_names = self.in_columns_of_insert();
+        let before = [back.next(), back.next(), back.next()];
         let quoted = self.quoted('"')?;
+        let is_part = self.rest.starts_with('.');
         let is_name = match self.system {
-            Some(System::PostgreSql) => true,
+            Some(System::PostgreSql) => is_part || !(self.list == List::Values || is_compared(before)),
             Some(System::Sqlite) => {
-                let begins = |word: &str| BEFORE_NAMES.iter().any(|known| word.eq_ignore_ascii_case(known));
-                // `IS DISTINCT FROM "a text"`
-                let compares =
-                    matches!(further, Some(Token::Word(word)) if word.eq_ignore_ascii_case("distinct"));
-                let after_word = matches!(before, Some(Token::Word(word)) if begins(word)) && !compares;
-                in_names || after_word || before == Some(Token::Mark(".")) || self.rest.starts_with('.')
+                let after_word = is_word(before[0], &BEFORE_NAMES) && !is_compared(before);
+                let after_dot = before[0] == Some(Token::Mark("."));
+                self.list == List::Columns || after_word || after_dot || is_part
             }
             _ => false,
         };
         let is_name = is_name && is_simple(quoted.trim_matches('"'));
         Some(if is_name { Token::Quoted(quoted) } else { Token::Value })
-    }
-
-    /// Whether the next token stands in `INSERT INTO a (..`.
-    fn in_columns_of_insert(&self) -> bool {
-        let mut back = self.read.iter().rev().map(|(token, _)| *token);
-        let in_list =
-            |token: &Token<'_>| matches!(token, Token::Mark(",") | Token::Quoted(_) | Token::Word(_));
-        let opened = back.by_ref().find(|token| !in_list(token)) == Some(Token::Mark("("));
-        let is_name = |token: &Token<'_>| matches!(token, Token::Quoted(_) | Token::Mark("."));
-        let mut table = back.by_ref().skip_while(|token| is_name(token));
-        let word = table.next();
-        let into = |token: Option<Token<'_>>| matches!(token, Some(Token::Word(word)) if word.eq_ignore_ascii_case("into"));
-        opened && (into(word) || (matches!(word, Some(Token::Word(_))) && into(table.next())))
     }
 
     /// `[name]` of SQLite, `a[1]` of PostgreSQL: the same as long as nothing is quoted in it.
@@ -300,6 +328,25 @@ impl<'a> Reader<'a> {
             }
         }
         Some(if word.len() > MAX_NAME { Token::Value } else { Token::Word(word) })
+    }
+}
+
+fn is_word(token: Option<Token<'_>>, words: &[&str]) -> bool {
+    matches!(token, Some(Token::Word(word)) if words.iter().any(|known| word.eq_ignore_ascii_case(known)))
+}
+
+/// Whether something is compared with what follows these tokens, the nearest first: there a value stands more often than
+/// a name.
+fn is_compared([before, further, furthest]: [Option<Token<'_>>; 3]) -> bool {
+    match before {
+        Some(Token::Mark("=" | "<" | ">" | "~")) => true,
+        // `~*`
+        Some(Token::Mark("*")) => further == Some(Token::Mark("~")),
+        _ if is_word(before, &["like", "ilike", "between"]) => true,
+        _ if is_word(before, &["and"]) => is_word(furthest, &["between"]),
+        _ if is_word(before, &["to"]) => is_word(further, &["similar"]),
+        // `IS DISTINCT FROM "a text"`
+        _ => is_word(before, &["from"]) && is_word(further, &["distinct"]),
     }
 }
 

@@ -12,6 +12,7 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get as on_get;
 use axum::{Json, Router};
+use faultwire::config::Storm;
 use faultwire::report::{AuthError, AuthFailure};
 use faultwire::{Report, ReportLayer};
 use http::{Request, StatusCode};
@@ -246,11 +247,12 @@ fn the_errors_of_jsonwebtoken_are_what_they_say() {
     }
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("the session could not be read")]
+struct SessionError(#[source] jsonwebtoken::errors::Error);
+
 #[test]
 fn an_error_of_jsonwebtoken_is_recognised_in_any_chain_and_kept_in_its_own() {
-    #[derive(Debug, thiserror::Error)]
-    #[error("the session could not be read")]
-    struct SessionError(#[source] jsonwebtoken::errors::Error);
     let reporting = Reporting::start();
     let expired = || jsonwebtoken::errors::new_error(ErrorKind::ExpiredSignature);
     Report::new(SessionError(expired())).send();
@@ -271,4 +273,37 @@ async fn without_reporting_it_is_a_response_and_nothing_else() {
     assert_eq!(response.status(), 401);
     let report = wrong_password("ada").into_response();
     assert_eq!(report.status(), 401);
+}
+
+#[tokio::test]
+async fn what_is_labelled_is_so_in_a_summary_for_a_rule_and_where_somebody_else_keeps_the_error() {
+    let expired = || SessionError(jsonwebtoken::errors::new_error(ErrorKind::ExpiredSignature));
+    let limit = Storm::Limit { failures: 1, window: std::time::Duration::from_secs(3600) };
+    let reporting = Reporting::with(|config| config.storm(limit));
+    for _ in 0..3 {
+        Report::new(expired()).send();
+    }
+    let events = reporting.events(2);
+    assert_eq!(events[1]["tags"]["suppressed"], "2");
+    assert_eq!(events[0]["fingerprint"], events[1]["fingerprint"]);
+    assert_eq!(events[1]["tags"]["auth.failure"], "expired_token");
+    drop(reporting);
+
+    let reporting =
+        Reporting::with(|config| config.critical(|failure| failure.kind() == faultwire::Kind::Auth));
+    Report::new(expired()).send();
+    Report::from_ref(&expired()).send();
+    let inner = service_fn(async |_: Request<Body>| {
+        Err::<http::Response<Body>, faultwire::BoxError>(Box::new(SessionError(
+            jsonwebtoken::errors::new_error(ErrorKind::ExpiredSignature),
+        )))
+    });
+    ReportLayer::new().layer(inner).oneshot(get("/")).await.unwrap_err();
+    for event in reporting.events(3) {
+        assert_eq!(event["tags"]["error.category"], "auth", "{event}");
+        assert_eq!(event["tags"]["auth.failure"], "expired_token");
+        assert_eq!(event["fingerprint"][0], "auth");
+        assert_eq!(event["level"], "fatal");
+    }
+    assert_eq!(reporting.guard.stats().auth.total(), 0, "neither counted nor watched");
 }

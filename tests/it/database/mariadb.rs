@@ -89,7 +89,7 @@ async fn what_mariadb_refuses_is_told_by_its_class_and_names() {
     let table = pool.execute("SELECT * FROM ordres WHERE name = 'WislawaSzymborska'").await;
     provoked.report("no such table", table, (Class::Schema, Some("1146"), None, Some("shop.ordres"), None));
     let column = pool.execute("SELECT emial FROM users WHERE name = 'WislawaSzymborska'").await;
-    provoked.report("no such column", column, (Class::Schema, Some("1054"), None, None, Some("emial")));
+    provoked.report("no such column", column, (Class::Schema, Some("1054"), None, None, None));
     let raised = pool.execute("SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no WislawaSzymborska here'").await;
     provoked.report("raised", raised, (Class::Other, Some("1644"), None, None, None));
     let decode = sqlx::query_scalar::<_, i32>("SELECT name FROM users").fetch_one(&pool).await;

@@ -3,8 +3,10 @@
 //! `tests/run.sh` starts the servers; SQLite needs none. Every value in a row, a parameter or a literal is `VALUE` or
 //! `NUMBER`, and the bytes that arrive at the fake server are searched for both.
 
+mod links;
 mod logged;
 mod mariadb;
+mod panics;
 mod plain;
 mod postgres;
 mod redis;

@@ -252,3 +252,27 @@ async fn what_postgres_refuses_is_told_by_its_class_and_names_through_tokio_post
     provoked.report("connection lost", lost, (Class::Connection, None, None, None, None));
     provoked.check();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: run tests/run.sh"]
+async fn an_error_that_prints_what_it_wraps_over_many_lines_shows_no_row() {
+    #[derive(Debug, thiserror::Error)]
+    enum Import {
+        #[error("no row: {0:#?}")]
+        Row(Load),
+    }
+    #[derive(Debug)]
+    struct Load {
+        #[expect(dead_code, reason = "printed")]
+        why: sqlx::Error,
+    }
+
+    let pool = pool().await;
+    let unique = sqlx::query("INSERT INTO users VALUES (3, $1, '')").bind(VALUE).execute(&pool).await;
+    let reporting = crate::support::Reporting::start();
+    faultwire::Report::from(Import::Row(Load { why: unique.unwrap_err() })).send();
+    let event = reporting.event();
+    let shown = crate::support::exception(&event)["value"].as_str().unwrap();
+    assert!(shown.ends_with("code: \"23505\",\n            …"), "{shown}");
+    super::assert_no_value_left(&reporting);
+}

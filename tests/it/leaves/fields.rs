@@ -52,11 +52,15 @@ fn example(path: &str, text: String) -> String {
     let last = path.rsplit('.').next().unwrap_or_default();
     let fixed = match last {
         "event_id" | "ids[]" | "check_in_id" => "0af7651916cd43dd8448eb211c80319c",
+        "trace_id" => "4bf92f3577b34da6a3ce929d0e0e4736",
         "span_id" => "b7ad6b7169203331",
         "start_timestamp" => "1795342830.12",
-        "timestamp" | "first" | "last" | "sent_at" | "began" => "2026-11-22T10:20:30.123Z",
+        "timestamp" | "first" | "last" | "sent_at" | "began" | "since" | "until" => {
+            "2026-11-22T10:20:30.123Z"
+        }
         "lineno" | "colno" => "17",
         "ran_seconds" | "duration" => "0.25",
+        "seconds" => "240",
         "abs_path" => "/home/[Filtered]/shop/src/orders.rs",
         "filename" => "src/orders.rs",
         "package" => "shop",
@@ -78,6 +82,7 @@ fn example(path: &str, text: String) -> String {
         _ => {
             return cut(text
                 .replace("it::leaves::scenes", "shop::orders")
+                .replace("tests/it/leaves/refused.rs", "src/orders.rs")
                 .replace("tests/it/leaves/scenes.rs", "src/orders.rs"));
         }
     };

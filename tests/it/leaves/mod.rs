@@ -5,6 +5,7 @@
 mod fields;
 mod page;
 mod reasons;
+mod refused;
 mod scenes;
 
 use std::path::Path;

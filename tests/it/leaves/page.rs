@@ -142,9 +142,26 @@ pub(super) fn written() -> String {
              a word. Lines are breadcrumbs, fields are data. `Logs` chooses levels and targets:",
             Scene::Log,
         ),
+        (
+            "A database's failure",
+            "The handler inserts a row that is there already, and says which statement that was and how the pool is. \
+             The server's own text, which may quote rows, is replaced by what is known of it. These fields differ:",
+            Scene::Database,
+        ),
+        (
+            "A call of another service",
+            "A service refuses a charge, and the handler hands in its response. These fields differ:",
+            Scene::Service,
+        ),
+        (
+            "A failed login, brute force",
+            "A failed login is counted and not sent, unless the application calls `always()` on it, as here. These fields \
+             differ:",
+            Scene::Logins,
+        ),
     ];
     for (title, text, scene) in scenes {
-        let left = left(scene, |config| config, false);
+        let left = left(scene, with_a_key, false);
         let event = match scene {
             Scene::Storm => left.events.iter().find(|event| event["tags"].get("suppressed").is_some()),
             Scene::Sdk => left.events.iter().find(|event| event.get("logentry").is_some()),
@@ -155,6 +172,14 @@ pub(super) fn written() -> String {
         if matches!(scene, Scene::Job) {
             page.push_str("\nIt is monitored, so a check-in says how it ended (one without a duration said that it began):\n\n");
             table(&mut page, &fields::of(&last_check_in(&left)));
+        }
+        if matches!(scene, Scene::Logins) {
+            let signal = left.events.iter().find(|event| event["tags"].get("brute_force.state").is_some());
+            page.push_str(
+                "\nAfter a hundred of them for one account from one network there is an event of its own. It is about \
+                 no request, and names neither the account nor the address:\n\n",
+            );
+            table(&mut page, &event_fields(signal));
         }
     }
 
@@ -277,6 +302,11 @@ fn around(page: &mut String, left: &Left) {
     let report = report.expect("a report").text();
     _ = writeln!(page, "{}", always_the_same(report.lines().nth(2).unwrap()));
     page.push_str("```\n");
+}
+
+/// The hashes on the page are always the same. (It masks itself, and is in no event.)
+fn with_a_key(config: Config) -> Config {
+    config.hash_key("the hashes on the page are always the same")
 }
 
 /// The application drops its first event.

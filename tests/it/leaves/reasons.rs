@@ -53,6 +53,35 @@ pub(super) const REASONS: &[Reason] = &[
     ),
     ("request.data", "what the handler read of the body, scrubbed", "`FAULTWIRE_BODIES=off`"),
     ("user.*", "who was affected: exactly what the application said", "do not call `user(..)`"),
+    ("tags.auth.failure", "why somebody was not let in", "always sent"),
+    (
+        "tags.user.hash",
+        "stands for an account: a hash under `FAULTWIRE_HASH_KEY`, so that one user's events are found",
+        "do not call `identifier(..)`",
+    ),
+    (
+        "tags.network.hash",
+        "the same for a network: the /24 of an IPv4 address, the /48 of an IPv6 one",
+        "no `ConnectInfo`, and no `trusted_proxies`",
+    ),
+    ("tags.brute_force.*", "which pattern it is, and how far it came", "do not call `Report::auth`"),
+    (
+        "tags.db.*",
+        "which database, its code, and names of its schema; the statement's operation and tables",
+        "always sent; `statement(..)` for the latter",
+    ),
+    ("tags.peer.service", "what the application calls the service", "always sent"),
+    ("tags.server.address", "which host was called", "always sent"),
+    (
+        "tags.url.template",
+        "the URL that was called: ids are replaced, and of the query only names are left",
+        "always sent",
+    ),
+    (
+        "tags.upstream.*",
+        "how far the call came, and what the service says of it: status, error code, its id of the request",
+        "do not call `upstream_response(..)`, `upstream_body(..)`",
+    ),
     ("tags.error.*", "what kind of failure it is, and where it surfaced", "always sent"),
     ("tags.job.*", "which job failed, at which attempt, and how it ended", "always sent, scrubbed"),
     (
@@ -83,6 +112,24 @@ pub(super) const REASONS: &[Reason] = &[
     ),
     ("contexts.trace.*", "the request's trace, from `traceparent` if it has one", "always sent"),
     ("contexts.response.*", "what the client was answered", "always sent"),
+    (
+        "contexts.database.db.query.text",
+        "the statement that failed, without literals and comments; bound parameters are never read",
+        "do not call `statement(..)`",
+    ),
+    ("contexts.database.pool.*", "how busy the connection pool was", "do not call `pool(..)`"),
+    ("contexts.database.*", "the same as the tags, and the driver", "always sent"),
+    (
+        "contexts.third_party.http.response.body",
+        "the beginning of what the service answered (512 bytes), scrubbed",
+        "`FAULTWIRE_BODIES=off`",
+    ),
+    ("contexts.third_party.*", "the same as the tags, and the call: method, attempt, time", "always sent"),
+    (
+        "contexts.brute_force.*",
+        "how many failures, of which kinds, from when to when",
+        "do not call `Report::auth`",
+    ),
     ("contexts.job.args.*", "what the application said with `args(..)`, scrubbed", "do not call it"),
     (
         "contexts.job.*",

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tracing_subscriber::prelude::*;
 
+use super::refused;
 use crate::delivery::{PATIENCE, eventually};
 use crate::fake::{FakeServer, RequestSeen};
 use crate::support::turn;
@@ -61,6 +62,12 @@ pub(super) enum Scene {
     PlainText,
     /// A job that is monitored dies.
     Job,
+    /// A database refuses a row.
+    Database,
+    /// Another service refuses a call.
+    Service,
+    /// Somebody guesses passwords.
+    Logins,
 }
 
 /// Everything that arrived.
@@ -79,7 +86,7 @@ impl Left {
         let guard = change(config.destination(destination)).init().unwrap();
         let layer = matches!(scene, Scene::Log).then(faultwire::tracing_layer);
         let _listening = tracing_subscriber::registry().with(layer).set_default();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(play(scene));
         assert!(guard.flush(PATIENCE), "{:?}", guard.stats());
         if reports {
@@ -96,6 +103,9 @@ async fn play(scene: Scene) {
     if matches!(scene, Scene::Job) {
         return run_job().await;
     }
+    if matches!(scene, Scene::Logins) {
+        return refused::by_the_application().await;
+    }
     let times = if matches!(scene, Scene::Storm) { 40 } else { 1 };
     for _ in 0..times {
         let app: Router = Router::new()
@@ -107,7 +117,8 @@ async fn play(scene: Scene) {
             request = request.header(name, if plain { "text/plain" } else { value });
         }
         let response = app.oneshot(request.body(Body::from(BODY)).unwrap()).await.unwrap();
-        assert_eq!(response.status(), 500);
+        let expected = if matches!(scene, Scene::Service) { 502 } else { 500 };
+        assert_eq!(response.status(), expected);
     }
 }
 
@@ -136,6 +147,8 @@ async fn pay(scene: Scene) -> Result<http::StatusCode, Report> {
     let crumb = Breadcrumb::new("gateway asked, token=krellaz").category("payment").data("cents", &1999);
     faultwire::current().user(user).tag("shop", "berlin").breadcrumb(crumb);
     match scene {
+        Scene::Database => Err(refused::by_a_database().await),
+        Scene::Service => Err(refused::by_a_service()),
         Scene::Panic => panic!("order 7 has no price"),
         Scene::Silence => Ok(http::StatusCode::INTERNAL_SERVER_ERROR),
         Scene::Sdk => {

@@ -103,6 +103,27 @@ fn each_dialect_keeps_its_names_and_loses_its_literals() {
                 "SELECT t",
             ),
             ("COPY t FROM stdin;\nada\t1\n", "COPY t FROM stdin;", "COPY t"),
+            // A text that somebody put in double quotes.
+            (
+                "SELECT a FROM \"t\" WHERE b = \"Krakow\" AND c ILIKE \"Ada%\" AND d !~* \"x\"",
+                "SELECT a FROM \"t\" WHERE b = ? AND c ILIKE ? AND d !~* ?",
+                "SELECT \"t\"",
+            ),
+            (
+                "SELECT a FROM t WHERE b IN (\"Ada\", \"Eve\") OR c BETWEEN \"a\" AND \"z\"",
+                "SELECT a FROM t WHERE b IN (?) OR c BETWEEN ? AND ?",
+                "SELECT t",
+            ),
+            (
+                "INSERT INTO \"t\" (\"a\", \"b\") VALUES (\"Ada\", 1), (\"Eve\", 2)",
+                "INSERT INTO \"t\" (\"a\", \"b\") VALUES (?)",
+                "INSERT \"t\"",
+            ),
+            (
+                "SELECT \"a\" FROM \"t\" JOIN \"u\" ON \"t\".\"id\" = \"u\".\"id\" WHERE lower(\"b\") <> \"Ada\"",
+                "SELECT \"a\" FROM \"t\" JOIN \"u\" ON \"t\".\"id\" = \"u\".\"id\" WHERE lower(\"b\") <> ?",
+                "SELECT \"t\" \"u\"",
+            ),
         ],
     );
     assert_shown(
@@ -130,11 +151,23 @@ fn each_dialect_keeps_its_names_and_loses_its_literals() {
                 "INSERT \"t\"",
             ),
             ("SELECT [a b] FROM t WHERE c = :c", "SELECT [a b] FROM t WHERE c = ?", "SELECT t"),
+            (
+                "INSERT INTO main.\"t\" (a, \"b\") SELECT lower(\"c\"), \"d\" FROM u",
+                "INSERT INTO main.\"t\" (a, \"b\") SELECT lower(?), ? FROM u",
+                "INSERT main.\"t\" SELECT u",
+            ),
         ],
     );
     assert_shown(
         Some(System::Redis),
-        &[("SET user:42 secret", "SET ?", "SET"), ("ping", "PING", "PING"), ("{secret}", "?", "")],
+        &[
+            ("SET user:42 secret", "SET ?", "SET"),
+            ("ft.search secret", "FT.SEARCH ?", "FT.SEARCH"),
+            ("ping", "PING", "PING"),
+            ("{secret}", "?", ""),
+            ("HUNTERTWO", "?", ""),
+            ("", "?", ""),
+        ],
     );
 }
 
