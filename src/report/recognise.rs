@@ -143,10 +143,7 @@ mod tests {
         assert!(known.into_iter().all(|error| may_be_one_of(SIZES, error)));
         let parse = "x".parse::<u8>().unwrap_err();
         assert!(!may_be_one_of(SIZES, &parse) && in_chain(&parse).is_none());
-        assert!(matches!(
-            in_chain(&io::Error::other(sqlx09::Error::PoolTimedOut)),
-            Some(Found::Database(_))
-        ));
+        assert!(matches!(in_chain(&io::Error::other(sqlx09::Error::PoolTimedOut)), Some(Found::Database(_))));
         let call = io::Error::other(tonic::Status::unavailable("x"));
         assert!(matches!(in_chain(&call), Some(Found::ThirdParty(_))));
     }
