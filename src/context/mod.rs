@@ -8,6 +8,7 @@
 mod body;
 mod calls;
 mod facts;
+pub(crate) mod hub;
 mod pool;
 mod task;
 

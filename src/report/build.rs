@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sentry::protocol::{ClientSdkInfo, Event, Exception, Mechanism, ResponseContext};
-use sentry::{Client, ClientOptions, Hub};
+use sentry::{Client, ClientOptions};
 
-use crate::context::Facts;
+use crate::context::{Facts, hub};
 use crate::record::{Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot};
 use crate::report::stack::{self, Symbols};
 use crate::report::{auth, chain, database, decorate, fingerprint, job, submit, third_party};
@@ -28,8 +28,8 @@ pub(crate) fn event(
     let (event, said) = assemble(record, settings, client.options(), symbols);
     // The SDK shows a scope to its writers only, so the copy of the hub is written to: the request's own may
     // still be in use by a task that outlives it.
-    let copy_of_scope = |hub| Hub::new_from_top(hub).configure_scope(|scope| scope.clone());
-    let scope = hub.as_ref().map(copy_of_scope).unwrap_or_default();
+    let copy = hub.as_ref().and_then(hub::copy);
+    let scope = copy.map(|hub| hub.configure_scope(|scope| scope.clone())).unwrap_or_default();
 
     // Hooks are the application's code. A panic in one costs what the hooks would have added, not the event.
     let without_hooks = event.clone();

@@ -46,7 +46,7 @@ pub use crate::record::{ThirdPartyClass, ThirdPartyFailure, ThirdPartyPhase};
 pub(crate) use problem::problem_json;
 
 use self::submit::{Failure, settle, submit};
-use crate::context::{Context, current, put};
+use crate::context::{Context, current, hub, put};
 use crate::record::{
     BoxError, Cause, Details, MAX_SHORT, Mechanism, Origin, PanicInfo, User, short_text, to_value,
 };
@@ -300,7 +300,7 @@ impl Report {
 
 /// Sends what happened in the running request or task, or in no one's.
 fn send(details: Box<Details>, mechanism: Mechanism) {
-    send_from(None, details, mechanism, || Some(Arc::new(Hub::new_from_top(Hub::current()))));
+    send_from(None, details, mechanism, || Some(hub::current_copy()));
 }
 
 /// The same for a panic's hook, which may run while the SDK's locks are held and so brings no hub.

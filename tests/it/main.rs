@@ -20,6 +20,7 @@ mod fake;
 mod floors;
 mod inbox;
 mod init;
+mod isolation;
 mod jobs;
 mod layer;
 mod leaves;

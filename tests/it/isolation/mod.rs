@@ -1,0 +1,3 @@
+//! Requests, tasks, threads and runtimes side by side: none sees anything of another, and none waits for another.
+
+mod locks;
