@@ -11,8 +11,8 @@
 //!   `DATA_LOSS`;
 //! - the response's body fails after the headers were sent.
 //!
-//! None for responses below 500 (a report among them is counted), for requests that the client gave up, for
-//! what [`ReportLayer::ignore`] says, and for what only follows from a failure that was reported in the same request: a
+//! None for responses below 500 (a report among them is counted), for requests that are given up before they are
+//! answered (they are counted, unless [`ReportLayer::report_cancelled`]), for what [`ReportLayer::ignore`] says, and for what only follows from a failure that was reported in the same request: a
 //! 5xx without a report after [`Report::send`](crate::Report::send), a `JoinError` of a task that
 //! [took the context along](crate::WithContext) and panicked. Such a response has the id of that event.
 //!
@@ -94,6 +94,7 @@ pub struct ReportLayer {
 struct Choices {
     ignore: Option<Arc<Ignore>>,
     proxies: Vec<IpNet>,
+    reports_cancelled: bool,
 }
 
 type Ignore = dyn Fn(&RequestInfo<'_>, StatusCode) -> bool + Send + Sync;
@@ -122,6 +123,26 @@ impl ReportLayer {
         F: Fn(&RequestInfo<'_>, StatusCode) -> bool + Send + Sync + 'static,
     {
         self.choose(|choices| choices.ignore = Some(Arc::new(ignore)));
+        self
+    }
+
+    /// Makes a request that is given up before it is answered an event, a warning: the client left, or a timeout outside
+    /// of this layer ended it. Each route is one issue; [`ignore`](Self::ignore) is asked with 499. Default: such
+    /// requests are counted ([`Stats::cancelled`](crate::Stats::cancelled)).
+    ///
+    /// A client that leaves while its answer is on the way is none: that is how streams end.
+    ///
+    /// # Example
+    /// ```
+    /// # use faultwire::ReportLayer;
+    /// let layer = ReportLayer::new()
+    ///     .report_cancelled()
+    ///     .ignore(|request, status| status.as_u16() == 499 && request.path().starts_with("/poll"));
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn report_cancelled(mut self) -> Self {
+        self.choose(|choices| choices.reports_cancelled = true);
         self
     }
 
@@ -167,6 +188,7 @@ impl fmt::Debug for ReportLayer {
         let choices = self.choices.as_deref();
         f.debug_struct("ReportLayer")
             .field("ignore", &choices.is_some_and(|choices| choices.ignore.is_some()))
+            .field("report_cancelled", &choices.is_some_and(|choices| choices.reports_cancelled))
             .field("trusted_proxies", &choices.map_or(&[][..], |choices| &choices.proxies))
             .finish()
     }

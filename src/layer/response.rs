@@ -17,7 +17,9 @@ use super::grpc::Ended;
 use super::{Choices, RequestInfo, answer};
 use crate::context::{Context, put};
 use crate::panics::{self, Caught};
-use crate::record::{Cause, Details, EventId, FailedCall, Mechanism, Origin, PanicInfo, RequestSnapshot};
+use crate::record::{
+    Cause, Details, EventId, FailedCall, Kind, Level, Link, Mechanism, Origin, PanicInfo, RequestSnapshot,
+};
 use crate::report::response::take_travelling;
 use crate::report::submit::{Failure, settle, submit, submit_call};
 use crate::report::{EVENT_ID_HEADER, auth, foreign, problem_json};
@@ -27,6 +29,10 @@ use crate::sink::Record;
 
 /// The tag that says how a call of gRPC ended.
 const RPC_STATUS: Cow<'static, str> = Cow::Borrowed("rpc.response.status_code");
+
+/// The type of what is told of a request that was given up, and the status that `ignore` is asked with: nginx's.
+const CANCELLED: &str = "RequestCancelled";
+const CLOSED_REQUEST: u16 = 499;
 
 /// What the layer knows of a running request.
 pub(super) struct Active {
@@ -86,7 +92,6 @@ impl Active {
         }
     }
 
-    /// The id of the event that tells of it, if there is one.
     /// Tells of failed calls that the request did not fail by.
     #[cold]
     fn tell(&self, calls: Vec<FailedCall>) {
@@ -95,6 +100,7 @@ impl Active {
         }
     }
 
+    /// The id of the event that tells of it, if there is one.
     #[cold]
     fn ended(
         &mut self,
@@ -129,6 +135,25 @@ impl Active {
         let follows = self.context.told().is_some();
         self.reported |= follows;
         follows
+    }
+
+    /// Nobody waits for an answer any more.
+    #[cold]
+    pub(super) fn cancelled(mut self) {
+        let Some(reporter) = self.context.reporter() else { return };
+        reporter.counters.cancelled.add(1);
+        let reports = self.choices.as_ref().is_some_and(|choices| choices.reports_cancelled);
+        let Some(request) = self.context.request().filter(|_| reports) else { return };
+        let message = "the request was given up before it was answered".to_owned();
+        let link = Link { type_name: CANCELLED.into(), message };
+        let mut details = Box::new(Details::new(Cause::Chain(vec![link])));
+        details.level = Some(Level::Warning);
+        details.fingerprint =
+            Some(vec![Kind::Route.as_str().to_owned(), CANCELLED.to_owned(), request.name()]);
+        if !self.follows() {
+            let asked = StatusCode::from_u16(CLOSED_REQUEST).unwrap_or(StatusCode::REQUEST_TIMEOUT);
+            self.record_as(details, Mechanism { name: "cancelled", handled: true }, None, asked);
+        }
     }
 
     /// The service failed.

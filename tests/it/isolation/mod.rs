@@ -1,3 +1,4 @@
 //! Requests, tasks, threads and runtimes side by side: none sees anything of another, and none waits for another.
 
+mod cancelled;
 mod locks;
