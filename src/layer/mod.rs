@@ -48,6 +48,7 @@
 mod answer;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 mod body;
+mod choices;
 mod client_ip;
 mod future;
 mod grpc;
@@ -60,6 +61,7 @@ mod stream;
 use std::fmt;
 use std::sync::Arc;
 
+use http::request::Parts;
 use http::{Method, StatusCode};
 use tower_layer::Layer;
 
@@ -68,7 +70,8 @@ pub use ipnet::IpNet;
 pub use future::ReportFuture;
 pub use service::ReportService;
 
-use crate::record::RequestSnapshot;
+use self::choices::Choices;
+use crate::record::{RequestSnapshot, User};
 
 /// Reports the failures of a service; see the [module](self) for when and where.
 ///
@@ -88,16 +91,6 @@ use crate::record::RequestSnapshot;
 pub struct ReportLayer {
     choices: Option<Arc<Choices>>,
 }
-
-/// What somebody asked for. One reference: each request has one.
-#[derive(Clone, Default)]
-struct Choices {
-    ignore: Option<Arc<Ignore>>,
-    proxies: Vec<IpNet>,
-    reports_cancelled: bool,
-}
-
-type Ignore = dyn Fn(&RequestInfo<'_>, StatusCode) -> bool + Send + Sync;
 
 impl ReportLayer {
     /// A layer that reports every failure.
@@ -126,6 +119,35 @@ impl ReportLayer {
         self
     }
 
+    /// Says who a request is from, by what it brings: a header, an extension that middleware outside of this layer left.
+    /// [`Context::user`](crate::Context::user) wins over it, which middleware and handlers inside call, from anywhere.
+    /// Default: nobody is known.
+    ///
+    /// It is asked before the service gets the request, for each: afterwards the request is gone, and a copy would cost
+    /// more. So let it be quick, and leave to `Context::user` what has to be looked up.
+    ///
+    /// # Example
+    /// ```
+    /// use faultwire::{ReportLayer, User};
+    ///
+    /// #[derive(Clone)]
+    /// struct Session { user_id: u64 }
+    ///
+    /// let layer = ReportLayer::new().user(|parts| {
+    ///     let session = parts.extensions.get::<Session>()?;
+    ///     Some(User::id(session.user_id))
+    /// });
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn user<F>(mut self, user: F) -> Self
+    where
+        F: Fn(&Parts) -> Option<User> + Send + Sync + 'static,
+    {
+        self.choose(|choices| choices.user = Some(Arc::new(user)));
+        self
+    }
+
     /// Makes a request that is given up before it is answered an event, a warning: the client left, or a timeout outside
     /// of this layer ended it. Each route is one issue; [`ignore`](Self::ignore) is asked with 499. Default: such
     /// requests are counted ([`Stats::cancelled`](crate::Stats::cancelled)).
@@ -148,10 +170,12 @@ impl ReportLayer {
 
     /// The networks of your reverse proxies and load balancers (CIDRs). A request that comes from one of them comes
     /// from whom it says: from the last address in `X-Forwarded-For` that is no such proxy; `Forwarded` (RFC 7239)
-    /// counts where the other is missing, so proxies that set only that one must remove the other. Default: none,
-    /// and these headers, which everybody can send, are not read.
+    /// counts where the other is missing, so proxies that set only that one must remove the other. Default: those of
+    /// [`Config::trusted_proxies`](crate::Config::trusted_proxies), to which these are added; without any, the headers,
+    /// which everybody can send, are not read.
     ///
-    /// It is needed where logins are watched ([`Report::auth`](crate::Report::auth)); the address is on no event.
+    /// It is needed where logins are watched ([`Report::auth`](crate::Report::auth)), and where events say the address
+    /// ([`Config::client_ip`](crate::Config::client_ip)).
     /// The peer's own address is known in axum, with `into_make_service_with_connect_info::<SocketAddr>()`.
     ///
     /// # Example
@@ -188,6 +212,7 @@ impl fmt::Debug for ReportLayer {
         let choices = self.choices.as_deref();
         f.debug_struct("ReportLayer")
             .field("ignore", &choices.is_some_and(|choices| choices.ignore.is_some()))
+            .field("user", &choices.is_some_and(|choices| choices.user.is_some()))
             .field("report_cancelled", &choices.is_some_and(|choices| choices.reports_cancelled))
             .field("trusted_proxies", &choices.map_or(&[][..], |choices| &choices.proxies))
             .finish()

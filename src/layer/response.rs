@@ -13,10 +13,11 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response, StatusCode};
 use sentry::Hub;
 
+use super::answer;
+use super::choices::Choices;
 use super::grpc::Ended;
-use super::{Choices, RequestInfo, answer};
 use crate::context::{Context, put};
-use crate::panics::{self, Caught};
+use crate::panics::Caught;
 use crate::record::{
     Cause, Details, EventId, FailedCall, Kind, Level, Link, Mechanism, Origin, PanicInfo, RequestSnapshot,
 };
@@ -24,7 +25,6 @@ use crate::report::response::take_travelling;
 use crate::report::submit::{Failure, settle, submit, submit_call};
 use crate::report::{EVENT_ID_HEADER, auth, foreign, problem_json};
 use crate::reporter::ErrorName;
-use crate::scrub::scrub_text;
 use crate::sink::Record;
 
 /// The tag that says how a call of gRPC ended.
@@ -250,17 +250,7 @@ impl Active {
     }
 
     fn ignores(&self, status: StatusCode) -> bool {
-        let ignore = self.choices.as_ref().and_then(|choices| choices.ignore.as_ref());
-        let (Some(ignore), Some(request)) = (ignore, self.context.request()) else { return false };
-        // The application's code: a panic in it must not cost the response or the event.
-        match panics::guarded(|| ignore(&RequestInfo(request), status)) {
-            Ok(ignored) => ignored,
-            Err(caught) => {
-                let message = scrub_text(&caught.info.message).unwrap_or(caught.info.message);
-                tracing::warn!(target: "faultwire", "`ignore` panicked: {message}");
-                false
-            }
-        }
+        self.choices.as_ref().is_some_and(|choices| choices.ignores(&self.context, status))
     }
 }
 

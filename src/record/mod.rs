@@ -2,6 +2,7 @@
 //!
 //! It goes through the `sink` in a record and becomes an event on our own thread (`report::build`).
 
+mod address;
 mod auth;
 mod body;
 mod call;
@@ -26,6 +27,8 @@ use std::sync::atomic::AtomicBool;
 use http::{Method, StatusCode, Uri};
 use serde_json::Value;
 
+pub(crate) use self::address::ClientAddress;
+pub use self::address::ClientIp;
 pub use self::auth::{AuthError, AuthFailure};
 pub(crate) use self::body::{KeptBody, MAX_BODY_TEXT};
 pub(crate) use self::call::{Call, CalledUrl, Crumb, FailedCall, Outcome};
@@ -45,7 +48,6 @@ pub(crate) use self::subject::Subject;
 pub(crate) use self::third_party::{ResponseBody, Target};
 pub use self::third_party::{ThirdPartyClass, ThirdPartyFailure, ThirdPartyPhase};
 
-use crate::auth::Network;
 use crate::stacks::Stack;
 
 /// Any error, boxed: what `?` and most of tower's middleware turn errors into.
@@ -217,13 +219,13 @@ pub(crate) struct RequestLine {
     pub(crate) uri: Uri,
     pub(crate) route: Route,
     /// Where it comes from, as far as that is known and somebody asks.
-    pub(crate) network: Option<Network>,
+    pub(crate) client: Option<ClientAddress>,
 }
 
 impl Default for RequestLine {
     fn default() -> Self {
         let route = Route::Path { around_router: false };
-        Self { method: Method::GET, uri: Uri::default(), route, network: None }
+        Self { method: Method::GET, uri: Uri::default(), route, client: None }
     }
 }
 

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use super::Report;
 use crate::context::current;
-use crate::record::{AuthError, AuthFailure, Cause, Details, RequestSnapshot};
+use crate::record::{AuthError, AuthFailure, Cause, ClientAddress, Details, RequestSnapshot};
 use crate::reporter::{self, Reporter};
 use crate::stacks;
 
@@ -126,7 +126,7 @@ fn of_link(error: &(dyn Error + 'static)) -> Option<AuthFailure> {
 #[inline]
 pub(crate) fn note(reporter: &Reporter, request: Option<&RequestSnapshot>, details: &Details) {
     if let Some(failure) = details.auth() {
-        let network = request.and_then(|request| request.line.network);
+        let network = request.and_then(|request| request.line.client).map(ClientAddress::network);
         reporter.sink.login_failed(failure, details.login(), network);
     }
 }

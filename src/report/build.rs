@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use sentry::protocol::{ClientSdkInfo, Event, Exception, Mechanism, ResponseContext};
 use sentry::{Client, ClientOptions};
 
-use crate::context::{Facts, hub};
+use crate::context::{Context, Facts, hub};
 use crate::record::{Cause, Details, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot};
 use crate::report::stack::{self, Symbols};
 use crate::report::{auth, chain, database, decorate, fingerprint, job, submit, third_party};
@@ -60,6 +60,7 @@ pub(crate) fn event(
 
 /// What the application said of this failure; it wins over what the SDK's scope says.
 struct Said {
+    context: Context,
     facts: Facts,
     level: sentry::Level,
     level_is_set: bool,
@@ -72,6 +73,7 @@ struct Said {
 impl Said {
     fn apply(&self, event: &mut Event<'static>) {
         decorate::facts(event, &self.facts);
+        decorate::client(event, &self.context);
         if self.level_is_set {
             event.level = self.level;
         }
@@ -208,7 +210,7 @@ fn assemble(
         decorate::counts(&mut event, &counts);
     }
     let Details { fingerprint, edit, .. } = *details;
-    (event, Said { facts, level, level_is_set, fingerprint, default_fingerprint, edit })
+    (event, Said { context, facts, level, level_is_set, fingerprint, default_fingerprint, edit })
 }
 
 /// The chain as exceptions: servers want the outermost last.

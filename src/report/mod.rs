@@ -26,6 +26,7 @@ pub(crate) mod stack;
 pub(crate) mod submit;
 pub(crate) mod third_party;
 pub(crate) mod trace;
+pub(crate) mod user;
 
 use std::borrow::Cow;
 use std::fmt;

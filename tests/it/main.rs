@@ -24,6 +24,7 @@ mod isolation;
 mod jobs;
 mod layer;
 mod leaves;
+mod people;
 mod readme;
 mod report;
 mod scrubbing;

@@ -51,7 +51,17 @@ pub(super) const REASONS: &[Reason] = &[
         "`HeaderValue::set_sensitive`",
     ),
     ("request.data", "what the handler read of the body, scrubbed", "`FAULTWIRE_BODIES=off`"),
-    ("user.*", "who was affected: exactly what the application said", "do not call `user(..)`"),
+    (
+        "user.ip_address",
+        "where the request came from, as far as `FAULTWIRE_CLIENT_IP` says; nothing by default",
+        "`FAULTWIRE_CLIENT_IP=off`",
+    ),
+    (
+        "user.*",
+        "who was affected: exactly what the application said",
+        "do not call `user(..)`; `FAULTWIRE_HASH_USERS=true`",
+    ),
+    ("tags.client.hash", "stands for where the request came from", "`FAULTWIRE_CLIENT_IP=off`"),
     ("tags.error.*", "what kind of failure it is, and where it surfaced", "always sent"),
     ("tags.job.*", "which job failed, at which attempt, and how it ended", "always sent, scrubbed"),
     (
