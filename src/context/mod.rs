@@ -98,6 +98,17 @@ pub(crate) struct Trace {
     pub(crate) parent: Option<SpanId>,
 }
 
+impl Trace {
+    /// A new one. It takes a fraction of the time that the SDK's own random ids take.
+    pub(crate) fn random() -> Self {
+        let bytes = || EventId::random().uuid().into_bytes();
+        // The second half of a UUID has more that is random.
+        let [.., a, b, c, d, e, f, g, h] = bytes();
+        let span_id = SpanId::from([a, b, c, d, e, f, g, h]);
+        Self { trace_id: TraceId::from(bytes()), span_id, parent: None }
+    }
+}
+
 impl Context {
     /// The context of a request, whose headers are filled in by `keep_headers`.
     #[inline]

@@ -23,7 +23,7 @@ use crate::record::{
 };
 use crate::report::response::take_travelling;
 use crate::report::submit::{Failure, settle, submit, submit_call};
-use crate::report::{EVENT_ID_HEADER, auth, foreign, problem_json};
+use crate::report::{EVENT_ID_HEADER, auth, foreign, problem_json, request_id};
 use crate::reporter::ErrorName;
 use crate::sink::Record;
 
@@ -266,7 +266,8 @@ pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Res
     }
     let answered = if grpc { StatusCode::OK } else { status };
     active.record_as(details, Mechanism { name: "panic", handled: false }, Some(answered), status);
-    let text = if grpc { String::new() } else { problem_json(status, None, id.encode(&mut [0; 32])) };
+    let problem = |of: Option<&str>| problem_json(status, None, id.encode(&mut [0; 32]), of);
+    let text = if grpc { String::new() } else { request_id::lend(&active.context, problem) };
     let Some(body) = answer::known(text) else { resume_unwind(caught.payload) };
     let mut answer = Response::new(body);
     let mut header = |name, value| answer.headers_mut().insert(name, HeaderValue::from_static(value));

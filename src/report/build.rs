@@ -196,6 +196,7 @@ fn assemble(
     }
     if let Some(request) = request {
         decorate::request(&mut event, request, body.as_deref());
+        decorate::request_id(&mut event, &context);
     }
 
     let level_is_set = level_said.is_some() || critical;

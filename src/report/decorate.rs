@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::context::{Context, Facts, current};
 use crate::record::{ClientIp, Crumb, EventId, KeptBody, Level, RequestSnapshot, Route};
 use crate::report::third_party::crumb;
-use crate::report::{body, job, trace};
+use crate::report::{body, job, request_id, trace};
 use crate::scrub::MASK;
 #[cfg(feature = "axum")]
 use crate::scrub::is_secret;
@@ -42,6 +42,7 @@ impl Integration for ContextForSdkEvents {
         if let Some(snapshot) = context.request() {
             request(&mut event, snapshot, context.body().as_deref());
         }
+        request_id(&mut event, &context);
         client(&mut event, &context);
         if let Some(running) = context.job() {
             job::show(&mut event, running, SystemTime::now());
@@ -124,6 +125,15 @@ pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot, bo
         }
         Some(_) => {}
     }
+}
+
+/// Says by which id the request is known, unless the application did.
+pub(crate) fn request_id(event: &mut Event<'static>, context: &Context) {
+    request_id::lend(context, |id| {
+        if let Some(id) = id {
+            event.tags.entry("request_id".to_owned()).or_insert_with(|| id.to_owned());
+        }
+    });
 }
 
 /// Says where the request came from, as far as the settings allow. An address that the application said stays.

@@ -20,6 +20,7 @@ mod job;
 mod links;
 mod problem;
 mod recognise;
+pub(crate) mod request_id;
 pub(crate) mod response;
 mod result_ext;
 pub(crate) mod stack;
@@ -61,8 +62,8 @@ pub(crate) const EVENT_ID_HEADER: http::HeaderName = http::HeaderName::from_stat
 /// A failure that will be reported: the error type of a handler or a job.
 ///
 /// `?` turns any error into one, `anyhow::Error` and `eyre::Report` included, and keeps the place of the
-/// `?`. As a response it is `application/problem+json` (RFC 9457) with the status, the status' title and the
-/// `event_id`; the error's own text never reaches the client.
+/// `?`. As a response it is `application/problem+json` (RFC 9457) with the status, the status' title, the
+/// `event_id` and the `request_id`; the error's own text never reaches the client.
 ///
 /// # Example
 /// ```

@@ -57,7 +57,7 @@ impl Context {
 pub(crate) fn of(context: &Context) -> Option<Trace> {
     context.trace(|request: Option<&RequestSnapshot>| {
         let header = |name| request?.headers.value(name).as_deref().and_then(incoming);
-        header(SENTRY_TRACE).or_else(|| header(TRACEPARENT)).unwrap_or_default()
+        header(SENTRY_TRACE).or_else(|| header(TRACEPARENT)).unwrap_or_else(Trace::random)
     })
 }
 

@@ -70,6 +70,7 @@ pub(super) const REASONS: &[Reason] = &[
         "do not call `queue(..)`, `id(..)`",
     ),
     ("tags.http.*", "what the client was answered", "always sent"),
+    ("tags.request_id", "names the request: its `x-request-id`, or else its trace", "always sent, scrubbed"),
     ("tags.thread.name", "the thread that panicked", "always sent, scrubbed"),
     ("tags.faultwire.*", "what of the event is not whole", "always sent"),
     ("tags.suppressed", "how many failures this event stands for", "`FAULTWIRE_STORM=off`"),
