@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use sentry::Hub;
 
-use crate::record::FailureInfo;
+use crate::record::{ClientIp, FailureInfo};
 use crate::sink::Sink;
 use crate::stacks::{self, StackTraces};
 use crate::stats::Counters;
@@ -46,6 +47,11 @@ pub(crate) struct Settings {
     pub(crate) bodies: Bodies,
     /// How many bytes of a body are kept; 0 if none are shown.
     pub(crate) body_limit: usize,
+    /// Whether events have hashes in the place of users.
+    pub(crate) hash_users: bool,
+    pub(crate) client_ip: ClientIp,
+    /// The proxies that every layer believes.
+    pub(crate) proxies: Vec<IpNet>,
     /// Where events are sent: host and port.
     pub(crate) servers: Vec<(String, u16)>,
 }

@@ -1,6 +1,7 @@
 //! Names of those who must not be named: HMAC-SHA-256 under one key.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -65,6 +66,18 @@ impl HashKey {
     /// The pseudonym of who tried to log in. Spaces around it and capital letters make no difference. The work
     /// depends on the text, never on whether there is such an account.
     pub(super) fn of_login(&self, identifier: &str) -> Pseudonym {
+        self.warn();
+        let identifier = truncated(identifier.trim(), MAX_IDENTIFIER).to_lowercase();
+        self.pseudonym(b"login:", identifier.as_bytes())
+    }
+
+    /// The pseudonym of who is known by this id.
+    pub(super) fn of_user(&self, id: &str) -> Pseudonym {
+        self.pseudonym(b"user:", id.as_bytes())
+    }
+
+    /// Says once that nobody gave a key.
+    pub(super) fn warn(&self) {
         if self.warns.load(Ordering::Relaxed) && self.warns.swap(false, Ordering::Relaxed) {
             // What listens to the log is the application's code.
             reporter::shielded(|| {
@@ -74,12 +87,18 @@ impl HashKey {
                 );
             });
         }
-        let identifier = truncated(identifier.trim(), MAX_IDENTIFIER).to_lowercase();
-        self.pseudonym(b"login:", identifier.as_bytes())
     }
 
     pub(super) fn of_network(&self, network: &Network) -> Pseudonym {
         self.pseudonym(b"ip:", network.bytes())
+    }
+
+    /// Longer or shorter than what is written for a network, so that no two are one.
+    pub(super) fn of_address(&self, address: IpAddr) -> Pseudonym {
+        match address.to_canonical() {
+            IpAddr::V4(address) => self.pseudonym(b"ip:", &address.octets()),
+            IpAddr::V6(address) => self.pseudonym(b"ip:", &address.octets()),
+        }
     }
 
     fn pseudonym(&self, domain: &[u8], name: &[u8]) -> Pseudonym {
@@ -115,6 +134,7 @@ mod tests {
     fn a_pseudonym_is_what_openssl_says() {
         let key = HashKey::new(Some(KEY));
         assert_eq!(key.of_login("ada@example.org").to_string(), "c3664bf2761539f99ad77ce6a543de31");
+        assert_eq!(key.of_user("42").to_string(), "7d17066ef1888f6cf99a90aa3bde0f5a");
         let long = HashKey::new(Some(&KEY.repeat(3)));
         assert_eq!(long.of_login("ada@example.org").to_string(), "accedcd7b8c3ee22660d6fa12ebbbd35");
     }
@@ -128,6 +148,9 @@ mod tests {
         assert_ne!(key.of_login("ada@example.org"), other.of_login("ada@example.org"));
         let network = Network::V4(*b"ada");
         assert_ne!(key.of_network(&network), key.of_login("ada"));
+        let address = [198, 51, 100, 7].into();
+        assert_ne!(key.of_address(address), key.of_network(&Network::of(address)));
+        assert_eq!(key.of_address("::ffff:198.51.100.7".parse().unwrap()), key.of_address(address));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod table;
 mod window;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -84,6 +85,21 @@ impl Watch {
     /// What stands for who tried to log in.
     pub(crate) fn pseudonym(&self, identifier: &str) -> Pseudonym {
         self.key.of_login(identifier)
+    }
+
+    /// What stands for who is known by this id.
+    pub(crate) fn pseudonym_of_user(&self, id: &str) -> Pseudonym {
+        self.key.of_user(id)
+    }
+
+    /// Says that hashes are this process' own, if nobody gave a key: for settings under which every event has one.
+    pub(crate) fn warn_of_random_key(&self) {
+        self.key.warn();
+    }
+
+    /// What stands for the address of a client.
+    pub(crate) fn pseudonym_of_address(&self, address: IpAddr) -> Pseudonym {
+        self.key.of_address(address)
     }
 
     /// Takes note of a failure. True if our thread has to be told that there is something to look at.

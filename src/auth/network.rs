@@ -25,6 +25,14 @@ impl Network {
         }
     }
 
+    /// Its first address.
+    pub(crate) fn address(&self) -> IpAddr {
+        match *self {
+            Self::V4([a, b, c]) => [a, b, c, 0].into(),
+            Self::V6([a, b, c, d, e, f]) => [a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0].into(),
+        }
+    }
+
     /// How it is written in front of its pseudonym: no two networks are written alike.
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
@@ -55,6 +63,8 @@ mod tests {
         assert_eq!(network("::ffff:198.51.100.7"), network("198.51.100.8"));
         assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:ffff::1"));
         assert_ne!(network("2001:db8:1::1"), network("2001:db8:2::1"));
+        assert_eq!(network("198.51.100.7").address().to_string(), "198.51.100.0");
+        assert_eq!(network("2001:db8:1:2::1").address().to_string(), "2001:db8:1::");
         assert_eq!(format!("{:?}", network("198.51.100.7")), "Network(..)");
     }
 }

@@ -3,6 +3,7 @@
 mod auth;
 mod destination;
 mod error;
+mod people;
 mod scrubbing;
 mod settings;
 mod values;
@@ -21,8 +22,10 @@ use sentry::types::Dsn;
 
 pub use destination::Destination;
 pub use error::ConfigError;
+pub use people::ClientIp;
 pub(crate) use settings::{Resolved, ResolvedDestination, SpoolSettings};
 
+use crate::layer::IpNet;
 use crate::record::FailureInfo;
 pub use crate::reporter::Bodies;
 use crate::reporter::{CriticalRule, ErrorName};
@@ -77,6 +80,9 @@ pub struct Config {
     scrubbing: Rules,
     hash_key: Option<String>,
     users_per_network: Option<u32>,
+    hash_users: Option<bool>,
+    client_ip: Option<ClientIp>,
+    proxies: Option<Vec<IpNet>>,
     client_options: Option<ClientOptionsFn>,
     first_error: Option<ConfigError>,
 }
@@ -133,6 +139,9 @@ impl Config {
         config.spool_max_bytes = vars.parse("FAULTWIRE_SPOOL_MAX_BYTES", values::spool_max_bytes)?;
         config.spool_sync = vars.parse("FAULTWIRE_SPOOL_SYNC", values::boolean)?;
         config.hash_key = vars.secret("FAULTWIRE_HASH_KEY")?.map(auth::hash_key).transpose()?;
+        config.hash_users = vars.parse("FAULTWIRE_HASH_USERS", values::boolean)?;
+        config.client_ip = vars.parse("FAULTWIRE_CLIENT_IP", people::client_ip)?;
+        config.proxies = vars.parse("FAULTWIRE_TRUSTED_PROXIES", people::proxies)?;
         Ok(config)
     }
 

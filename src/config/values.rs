@@ -149,6 +149,6 @@ pub(super) fn checked_spool_max_bytes(bytes: u64) -> Result<u64, String> {
 }
 
 /// The value for people, unless it is too long for a number or a word: it may be a secret in the wrong place.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     if text.chars().count() <= 16 { format!("{text:?}") } else { "the value".to_owned() }
 }

@@ -9,7 +9,7 @@ use std::task::{Poll, ready};
 use pin_project_lite::pin_project;
 use sentry::Hub;
 
-use super::{Context, current};
+use super::{Context, current, hub};
 
 /// Carries the running context into a future that runs elsewhere: a spawned task, a `JoinSet`.
 ///
@@ -29,7 +29,7 @@ use super::{Context, current};
 pub trait WithContext: Sized {
     /// The future, run in the context in which this is called.
     fn with_context(self) -> InContext<Self> {
-        InContext { future: self, context: current(), hub: Arc::new(Hub::new_from_top(Hub::current())) }
+        InContext { future: self, context: current(), hub: hub::forked() }
     }
 }
 
@@ -45,7 +45,7 @@ impl<F: Future> WithContext for F {}
 /// thread.join().unwrap();
 /// ```
 pub fn in_context<T>(f: impl FnOnce() -> T) -> impl FnOnce() -> T {
-    let (context, hub) = (current(), Arc::new(Hub::new_from_top(Hub::current())));
+    let (context, hub) = (current(), hub::forked());
     move || {
         let _entered = context.enter(&hub);
         f()

@@ -113,7 +113,8 @@ impl Delivery {
         client: Arc<Client>,
         reporter: &Arc<Reporter>,
     ) -> std::io::Result<()> {
-        let builder = Builder { client, reporter: Arc::downgrade(reporter) };
+        let hash_users = reporter.settings.hash_users;
+        let builder = Builder { client, reporter: Arc::downgrade(reporter), hash_users };
         let delivery = Arc::clone(self);
         spawn("faultwire", move || delivery.process(&builder))?;
         for destination in &self.destinations {

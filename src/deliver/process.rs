@@ -14,7 +14,7 @@ use super::progress::Ticket;
 use super::queue::Taken;
 use super::{Delivery, say, sentry};
 use crate::report::stack::Symbols;
-use crate::report::{build, decorate, transaction};
+use crate::report::{build, decorate, transaction, user};
 use crate::reporter::Reporter;
 use crate::scrub::scrubber;
 use crate::sink::Record;
@@ -27,6 +27,8 @@ use crate::storm::{Example, Summary};
 pub(super) struct Builder {
     pub(super) client: Arc<Client>,
     pub(super) reporter: Weak<Reporter>,
+    /// Whether nobody is named, whoever said who it was: the application, or a hook.
+    pub(super) hash_users: bool,
 }
 
 impl Delivery {
@@ -64,7 +66,10 @@ impl Delivery {
             Job::Record(record, ticket) => {
                 let Some(reporter) = builder.reporter.upgrade() else { return };
                 match build::event(record, &reporter.settings, &builder.client, symbols) {
-                    Some(event) => {
+                    Some(mut event) => {
+                        if builder.hash_users {
+                            user::hide(&mut event.user, &self.admission.auth);
+                        }
                         let labels = Labels::of_event(&event);
                         self.hand_over(gate::event(event, &scrubber()), &labels, ticket);
                     }
@@ -83,7 +88,10 @@ impl Delivery {
             }
             Job::Sdk(envelope, first) => {
                 let mut first = Some(first);
-                for item in envelope.into_items() {
+                for mut item in envelope.into_items() {
+                    if builder.hash_users {
+                        user::hide_in(&mut item, &self.admission.auth);
+                    }
                     let labels = Labels::of_item(&item);
                     match gate::item(item, &scrubber()) {
                         Some(item) => {

@@ -24,6 +24,7 @@ use crate::deliver::{Delivery, Destination, Heartbeats, SdkTransport, Terms};
 use crate::inbox::{About, Inbox};
 use crate::job::attempts;
 use crate::panics;
+use crate::record::ClientIp;
 use crate::report::decorate;
 use crate::reporter::{self, Reporter, Settings};
 use crate::scrub;
@@ -120,6 +121,9 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     });
     let storm = storm::Control::new(settings.storm);
     let auth = auth::Watch::new(resolved.hash_key.as_deref(), resolved.limits, Arc::clone(&counters));
+    if settings.hash_users || settings.client_ip == ClientIp::Hmac {
+        auth.warn_of_random_key();
+    }
     let admission = Arc::new(Admission::new(Arc::clone(&counters), sample_rate, storm, auth));
     let delivery = Delivery::new(
         destinations.collect(),

@@ -9,27 +9,28 @@ use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, Request};
 use ipnet::IpNet;
 
-use crate::auth::Network;
+use crate::record::ClientAddress;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// No request comes through more proxies.
 const MAX_HOPS: usize = 32;
 
-/// The network that a request comes from. `None` where that is unknown: the peer may be a proxy that nobody named.
+/// The address that a request comes from. `None` where that is unknown: the peer may be a proxy that nobody named.
 #[inline(never)]
-pub(super) fn network<B>(request: &Request<B>, proxies: &[IpNet]) -> Option<Network> {
+pub(super) fn address_of<B>(request: &Request<B>, proxies: [&[IpNet]; 2]) -> Option<ClientAddress> {
     let peer = peer(request)?.to_canonical();
-    let client = if proxies.is_empty() {
+    let client = if proxies.iter().all(|proxies| proxies.is_empty()) {
         Some(peer).filter(is_public)
     } else {
         client_ip(peer, request.headers(), proxies)
     };
-    client.map(Network::of)
+    client.map(ClientAddress)
 }
 
 /// The address of the client: the peer, or whom trusted proxies name.
-pub(super) fn client_ip(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> Option<IpAddr> {
-    let is_trusted = |address: &IpAddr| proxies.iter().any(|proxy| proxy.contains(address));
+pub(super) fn client_ip(peer: IpAddr, headers: &HeaderMap, proxies: [&[IpNet]; 2]) -> Option<IpAddr> {
+    let is_trusted =
+        |address: &IpAddr| proxies.iter().copied().flatten().any(|proxy| proxy.contains(address));
     if !is_trusted(&peer) {
         return Some(peer);
     }
@@ -118,8 +119,9 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        let proxies = ["10.0.0.0/8".parse().unwrap(), "2001:db8:ffff::/48".parse().unwrap()];
-        client_ip(peer.parse().unwrap(), &map, &proxies).map(|address| address.to_string())
+        let proxies: [IpNet; 2] = ["10.0.0.0/8".parse().unwrap(), "2001:db8:ffff::/48".parse().unwrap()];
+        client_ip(peer.parse().unwrap(), &map, [&proxies[..1], &proxies[1..]])
+            .map(|address| address.to_string())
     }
 
     #[test]

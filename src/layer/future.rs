@@ -21,6 +21,19 @@ pin_project! {
         active: Option<Active>,
         caught: Option<Box<Caught>>,
     }
+
+    impl<F> PinnedDrop for ReportFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if let Some(active) = this.active.take() {
+                // What it destroys, it destroys in its own context.
+                let entered = active.context.enter(&active.hub);
+                this.inner.set(None);
+                drop(entered);
+                active.cancelled();
+            }
+        }
+    }
 }
 
 impl<F> ReportFuture<F> {

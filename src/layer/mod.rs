@@ -11,8 +11,8 @@
 //!   `DATA_LOSS`;
 //! - the response's body fails after the headers were sent.
 //!
-//! None for responses below 500 (a report among them is counted), for requests that the client gave up, for
-//! what [`ReportLayer::ignore`] says, and for what only follows from a failure that was reported in the same request: a
+//! None for responses below 500 (a report among them is counted), for requests that are given up before they are
+//! answered (they are counted, unless [`ReportLayer::report_cancelled`]), for what [`ReportLayer::ignore`] says, and for what only follows from a failure that was reported in the same request: a
 //! 5xx without a report after [`Report::send`](crate::Report::send), a `JoinError` of a task that
 //! [took the context along](crate::WithContext) and panicked. Such a response has the id of that event.
 //!
@@ -48,6 +48,7 @@
 mod answer;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 mod body;
+mod choices;
 mod client_ip;
 mod future;
 mod grpc;
@@ -61,6 +62,7 @@ mod traces;
 use std::fmt;
 use std::sync::Arc;
 
+use http::request::Parts;
 use http::{Method, StatusCode};
 use tower_layer::Layer;
 
@@ -69,7 +71,8 @@ pub use ipnet::IpNet;
 pub use future::ReportFuture;
 pub use service::ReportService;
 
-use crate::record::RequestSnapshot;
+use self::choices::Choices;
+use crate::record::{RequestSnapshot, User};
 
 /// Reports the failures of a service; see the [module](self) for when and where.
 ///
@@ -89,15 +92,6 @@ use crate::record::RequestSnapshot;
 pub struct ReportLayer {
     choices: Option<Arc<Choices>>,
 }
-
-/// What somebody asked for. One reference: each request has one.
-#[derive(Clone, Default)]
-struct Choices {
-    ignore: Option<Arc<Ignore>>,
-    proxies: Vec<IpNet>,
-}
-
-type Ignore = dyn Fn(&RequestInfo<'_>, StatusCode) -> bool + Send + Sync;
 
 impl ReportLayer {
     /// A layer that reports every failure.
@@ -126,12 +120,63 @@ impl ReportLayer {
         self
     }
 
+    /// Says who a request is from, by what it brings: a header, an extension that middleware outside of this layer left.
+    /// [`Context::user`](crate::Context::user) wins over it, which middleware and handlers inside call, from anywhere.
+    /// Default: nobody is known.
+    ///
+    /// It is asked before the service gets the request, for each: afterwards the request is gone, and a copy would cost
+    /// more. So let it be quick, and leave to `Context::user` what has to be looked up.
+    ///
+    /// # Example
+    /// ```
+    /// use faultwire::{ReportLayer, User};
+    ///
+    /// #[derive(Clone)]
+    /// struct Session { user_id: u64 }
+    ///
+    /// let layer = ReportLayer::new().user(|parts| {
+    ///     let session = parts.extensions.get::<Session>()?;
+    ///     Some(User::id(session.user_id))
+    /// });
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn user<F>(mut self, user: F) -> Self
+    where
+        F: Fn(&Parts) -> Option<User> + Send + Sync + 'static,
+    {
+        self.choose(|choices| choices.user = Some(Arc::new(user)));
+        self
+    }
+
+    /// Makes a request that is given up before it is answered an event, a warning: the client left, or a timeout outside
+    /// of this layer ended it. Each route is one issue; [`ignore`](Self::ignore) is asked with 499. Default: such
+    /// requests are counted ([`Stats::cancelled`](crate::Stats::cancelled)).
+    ///
+    /// A client that leaves while its answer is on the way is none: that is how streams end.
+    ///
+    /// # Example
+    /// ```
+    /// # use faultwire::ReportLayer;
+    /// let layer = ReportLayer::new()
+    ///     .report_cancelled()
+    ///     .ignore(|request, status| status.as_u16() == 499 && request.path().starts_with("/poll"));
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn report_cancelled(mut self) -> Self {
+        self.choose(|choices| choices.reports_cancelled = true);
+        self
+    }
+
     /// The networks of your reverse proxies and load balancers (CIDRs). A request that comes from one of them comes
     /// from whom it says: from the last address in `X-Forwarded-For` that is no such proxy; `Forwarded` (RFC 7239)
-    /// counts where the other is missing, so proxies that set only that one must remove the other. Default: none,
-    /// and these headers, which everybody can send, are not read.
+    /// counts where the other is missing, so proxies that set only that one must remove the other. Default: those of
+    /// [`Config::trusted_proxies`](crate::Config::trusted_proxies), to which these are added; without any, the headers,
+    /// which everybody can send, are not read.
     ///
-    /// It is needed where logins are watched ([`Report::auth`](crate::Report::auth)); the address is on no event.
+    /// It is needed where logins are watched ([`Report::auth`](crate::Report::auth)), and where events say the address
+    /// ([`Config::client_ip`](crate::Config::client_ip)).
     /// The peer's own address is known in axum, with `into_make_service_with_connect_info::<SocketAddr>()`.
     ///
     /// # Example
@@ -168,6 +213,8 @@ impl fmt::Debug for ReportLayer {
         let choices = self.choices.as_deref();
         f.debug_struct("ReportLayer")
             .field("ignore", &choices.is_some_and(|choices| choices.ignore.is_some()))
+            .field("user", &choices.is_some_and(|choices| choices.user.is_some()))
+            .field("report_cancelled", &choices.is_some_and(|choices| choices.reports_cancelled))
             .field("trusted_proxies", &choices.map_or(&[][..], |choices| &choices.proxies))
             .finish()
     }

@@ -3,15 +3,18 @@
 use http::header;
 use http::{Request, Uri};
 
-use crate::auth::Network;
-use crate::record::{GRPC, Headers, RequestLine, Route};
+use crate::record::{ClientAddress, GRPC, Headers, RequestLine, Route};
 
-pub(super) fn line<B>(request: &Request<B>, is_router_body: bool, network: Option<Network>) -> RequestLine {
+pub(super) fn line<B>(
+    request: &Request<B>,
+    is_router_body: bool,
+    client: Option<ClientAddress>,
+) -> RequestLine {
     RequestLine {
         method: request.method().clone(),
         uri: uri(request).clone(),
         route: route(request, is_router_body),
-        network,
+        client,
     }
 }
 

@@ -12,25 +12,31 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Response, StatusCode};
 use sentry::Hub;
 
+use super::answer;
+use super::choices::Choices;
 use super::grpc::Ended;
 use super::traces::Traced;
-use super::{Choices, RequestInfo, answer};
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use crate::context::is_listening;
 use crate::context::{Context, put, spans};
-use crate::panics::{self, Caught};
-use crate::record::{Cause, Details, EventId, FailedCall, Mechanism, Origin, PanicInfo, RequestSnapshot};
+use crate::panics::Caught;
+use crate::record::{
+    Cause, Details, EventId, FailedCall, Kind, Level, Link, Mechanism, Origin, PanicInfo, RequestSnapshot,
+};
 use crate::report::response::take_travelling;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use crate::report::submit::was_told;
 use crate::report::submit::{Failure, settle, submit, submit_call, tell_apart, tell_apart_kept};
-use crate::report::{EVENT_ID_HEADER, auth, foreign, problem_json};
+use crate::report::{EVENT_ID_HEADER, auth, foreign, problem_json, request_id};
 use crate::reporter::ErrorName;
-use crate::scrub::scrub_text;
 use crate::sink::Record;
 
 /// The tag that says how a call of gRPC ended.
 const RPC_STATUS: Cow<'static, str> = Cow::Borrowed("rpc.response.status_code");
+
+/// The type of what is told of a request that was given up, and the status that `ignore` is asked with: nginx's.
+const CANCELLED: &str = "RequestCancelled";
+const CLOSED_REQUEST: u16 = 499;
 
 /// What the layer knows of a running request.
 pub(super) struct Active {
@@ -160,6 +166,25 @@ impl Active {
         follows
     }
 
+    /// Nobody waits for an answer any more.
+    #[cold]
+    pub(super) fn cancelled(mut self) {
+        let Some(reporter) = self.context.reporter() else { return };
+        reporter.counters.cancelled.add(1);
+        let reports = self.choices.as_ref().is_some_and(|choices| choices.reports_cancelled);
+        let Some(request) = self.context.request().filter(|_| reports) else { return };
+        let message = "the request was given up before it was answered".to_owned();
+        let link = Link { type_name: CANCELLED.into(), message };
+        let mut details = Box::new(Details::new(Cause::Chain(vec![link])));
+        details.level = Some(Level::Warning);
+        details.added_mut().fingerprint =
+            Some(vec![Kind::Route.as_str().to_owned(), CANCELLED.to_owned(), request.name()]);
+        if !self.follows() {
+            let asked = StatusCode::from_u16(CLOSED_REQUEST).unwrap_or(StatusCode::REQUEST_TIMEOUT);
+            self.record_as(details, Mechanism { name: "cancelled", handled: true }, None, asked);
+        }
+    }
+
     /// The service failed.
     pub(super) fn failed<E: fmt::Display + 'static>(mut self, error: &E) {
         let details = match self.context.unpark() {
@@ -269,17 +294,7 @@ impl Active {
     }
 
     fn ignores(&self, status: StatusCode) -> bool {
-        let ignore = self.choices.as_ref().and_then(|choices| choices.ignore.as_ref());
-        let (Some(ignore), Some(request)) = (ignore, self.context.request()) else { return false };
-        // The application's code: a panic in it must not cost the response or the event.
-        match panics::guarded(|| ignore(&RequestInfo(request), status)) {
-            Ok(ignored) => ignored,
-            Err(caught) => {
-                let message = scrub_text(&caught.info.message).unwrap_or(caught.info.message);
-                tracing::warn!(target: "faultwire", "`ignore` panicked: {message}");
-                false
-            }
-        }
+        self.choices.as_ref().is_some_and(|choices| choices.ignores(&self.context, status))
     }
 }
 
@@ -295,7 +310,8 @@ pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Res
     }
     let answered = if grpc { StatusCode::OK } else { status };
     active.record_as(details, Mechanism { name: "panic", handled: false }, Some(answered), status);
-    let text = if grpc { String::new() } else { problem_json(status, None, id.encode(&mut [0; 32])) };
+    let problem = |of: Option<&str>| problem_json(status, None, id.encode(&mut [0; 32]), of);
+    let text = if grpc { String::new() } else { request_id::lend(&active.context, problem) };
     let Some(body) = answer::known(text) else { resume_unwind(caught.payload) };
     let mut answer = Response::new(body);
     let mut header = |name, value| answer.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -10,14 +10,15 @@ use http::{Request, Response};
 use sentry::Hub;
 use tower_service::Service;
 
+use super::choices::Choices;
 use super::future::ReportFuture;
 use super::response::Active;
 use super::traces::Traces;
-use super::{Choices, client_ip, request};
+use super::{client_ip, request};
 use crate::auth;
 use crate::context::{Context, in_request};
 use crate::panics;
-use crate::record::Route;
+use crate::record::{ClientIp, Route};
 use crate::reporter;
 
 /// The service of [`ReportLayer`](super::ReportLayer).
@@ -58,13 +59,14 @@ where
         if in_request() {
             return ReportFuture::passing(self.inner.call(request));
         }
-        // Nobody asks before a login failed.
-        let network = if auth::is_watching() {
-            client_ip::network(&request, self.choices.as_ref().map_or(&[], |choices| &choices.proxies))
+        // Nobody asks, unless events are to say it, or a login failed.
+        let client = if auth::is_watching() || reporter.settings.client_ip != ClientIp::Off {
+            let own = self.choices.as_ref().map_or(&[][..], |choices| &choices.proxies);
+            client_ip::address_of(&request, [own, &reporter.settings.proxies])
         } else {
             None
         };
-        let line = request::line(&request, is_axum_body::<B>(), network);
+        let line = request::line(&request, is_axum_body::<B>(), client);
         if matches!(line.route, Route::Path { around_router: true }) {
             warn_around_router();
         }
@@ -80,6 +82,10 @@ where
         let _ = &mut request;
         let called = {
             let _entered = context.enter(&hub);
+            let request = match &self.choices {
+                Some(choices) => choices.note_user(request, &context),
+                None => request,
+            };
             panics::guarded(|| self.inner.call(request))
         };
         let active = Active {

@@ -94,8 +94,7 @@ impl Headers {
 
     /// Names and values, in the order in which they came.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> {
-        let inline = Entries(self.inline.get(..self.used).unwrap_or_default());
-        inline.chain(Entries(&self.more)).map(|(index, bytes)| {
+        self.entries().map(|(index, bytes)| {
             let text = String::from_utf8_lossy(bytes);
             match SHOWN.get(usize::from(index)) {
                 Some(name) => (Cow::Borrowed(*name), Some(text)),
@@ -104,9 +103,15 @@ impl Headers {
         })
     }
 
+    fn entries(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        Entries(self.inline.get(..self.used).unwrap_or_default()).chain(Entries(&self.more))
+    }
+
     /// The value of the first header of that name that has one for showing.
     pub(crate) fn value(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.iter().find_map(|(known, value)| value.filter(|_| known == name))
+        let index = index(name)?;
+        let (_, value) = self.entries().find(|(known, _)| *known == index)?;
+        Some(String::from_utf8_lossy(value))
     }
 }
 

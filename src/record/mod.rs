@@ -3,6 +3,7 @@
 //! It goes through the `sink` in a record and becomes an event on our own thread (`report::build`).
 
 mod additions;
+mod address;
 mod auth;
 mod body;
 mod call;
@@ -24,7 +25,11 @@ use std::error::Error;
 use std::fmt;
 use std::panic::Location;
 
+use http::{Method, StatusCode, Uri};
+
 pub(crate) use self::additions::Additions;
+pub(crate) use self::address::ClientAddress;
+pub use self::address::ClientIp;
 pub use self::auth::{AuthError, AuthFailure};
 pub(crate) use self::body::{KeptBody, MAX_BODY_TEXT};
 pub(crate) use self::call::{Call, CalledUrl, Crumb, FailedCall, Outcome};
@@ -44,9 +49,7 @@ pub(crate) use self::said::{MAX_SHORT, short_text, to_value, value_weight};
 pub(crate) use self::subject::Subject;
 pub(crate) use self::third_party::{ResponseBody, Target};
 pub use self::third_party::{ThirdPartyClass, ThirdPartyFailure, ThirdPartyPhase};
-use http::{Method, StatusCode, Uri};
 
-use crate::auth::Network;
 use crate::context::spans::Around;
 use crate::stacks::Stack;
 
@@ -209,13 +212,13 @@ pub(crate) struct RequestLine {
     pub(crate) uri: Uri,
     pub(crate) route: Route,
     /// Where it comes from, as far as that is known and somebody asks.
-    pub(crate) network: Option<Network>,
+    pub(crate) client: Option<ClientAddress>,
 }
 
 impl Default for RequestLine {
     fn default() -> Self {
         let route = Route::Path { around_router: false };
-        Self { method: Method::GET, uri: Uri::default(), route, network: None }
+        Self { method: Method::GET, uri: Uri::default(), route, client: None }
     }
 }
 

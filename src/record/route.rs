@@ -72,7 +72,7 @@ mod tests {
 
     fn request(path: &'static str, route: Route) -> RequestSnapshot {
         let line =
-            RequestLine { method: Method::POST, uri: http::Uri::from_static(path), route, network: None };
+            RequestLine { method: Method::POST, uri: http::Uri::from_static(path), route, client: None };
         RequestSnapshot { line, headers: Headers::new() }
     }
 

@@ -15,7 +15,8 @@ const MAX_MESSAGE: usize = 16 * 1024;
 /// At most this many bytes of a tag or a user's field.
 pub(crate) const MAX_SHORT: usize = 1024;
 
-/// Who was affected. Fields set here are sent as they are: setting one is the application's decision.
+/// Who was affected. Fields set here are sent as they are: setting one is the application's decision. With
+/// [`Config::hash_users`](crate::Config::hash_users) a hash stands for them.
 ///
 /// # Example
 /// ```

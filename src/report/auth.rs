@@ -6,7 +6,7 @@ use std::error::Error;
 use super::Report;
 use super::links::{MAX_LINKS, inside};
 use crate::context::current;
-use crate::record::{AuthError, AuthFailure, Cause, Details, RequestSnapshot};
+use crate::record::{AuthError, AuthFailure, Cause, ClientAddress, Details, RequestSnapshot};
 use crate::reporter::{self, Reporter};
 use crate::stacks;
 
@@ -142,7 +142,7 @@ pub(crate) fn note(reporter: &Reporter, request: Option<&RequestSnapshot>, detai
     if let Some(failure) = details.auth()
         && !details.fate.is_decided()
     {
-        let network = request.and_then(|request| request.line.network);
+        let network = request.and_then(|request| request.line.client).map(ClientAddress::network);
         reporter.sink.login_failed(failure, details.login(), network);
     }
 }

@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sentry::protocol::{ClientSdkInfo, Event, Exception, Mechanism, ResponseContext};
-use sentry::{Client, ClientOptions, Hub};
+use sentry::{Client, ClientOptions};
 
-use crate::context::Facts;
+use crate::context::{Context, Facts, hub};
 use crate::record::{Additions, Cause, EditEvent, Kind, Level, Link, PanicInfo, Place, RequestSnapshot};
 use crate::report::stack::{self, Symbols};
 use crate::report::{auth, chain, database, decorate, fingerprint, job, submit, third_party};
@@ -28,8 +28,8 @@ pub(crate) fn event(
     let (event, said) = assemble(record, settings, client.options(), symbols);
     // The SDK shows a scope to its writers only, so the copy of the hub is written to: the request's own may
     // still be in use by a task that outlives it.
-    let copy_of_scope = |hub| Hub::new_from_top(hub).configure_scope(|scope| scope.clone());
-    let scope = hub.as_ref().map(copy_of_scope).unwrap_or_default();
+    let copy = hub.as_ref().and_then(hub::copy);
+    let scope = copy.map(|hub| hub.configure_scope(|scope| scope.clone())).unwrap_or_default();
 
     // Hooks are the application's code. A panic in one costs what the hooks would have added, not the event.
     let without_hooks = event.clone();
@@ -60,6 +60,7 @@ pub(crate) fn event(
 
 /// What the application said of this failure; it wins over what the SDK's scope says.
 struct Said {
+    context: Context,
     facts: Facts,
     level: sentry::Level,
     level_is_set: bool,
@@ -72,6 +73,7 @@ struct Said {
 impl Said {
     fn apply(&self, event: &mut Event<'static>) {
         decorate::facts(event, &self.facts);
+        decorate::client(event, &self.context);
         if self.level_is_set {
             event.level = self.level;
         }
@@ -195,6 +197,7 @@ fn assemble(
     }
     if let Some(request) = request {
         decorate::request(&mut event, request, body.as_deref());
+        decorate::request_id(&mut event, &context);
     }
 
     let level_is_set = level_said.is_some() || critical;
@@ -209,7 +212,7 @@ fn assemble(
         decorate::counts(&mut event, &counts);
     }
     let Additions { fingerprint, edit, .. } = details.additions.map(|added| *added).unwrap_or_default();
-    (event, Said { facts, level, level_is_set, fingerprint, default_fingerprint, edit })
+    (event, Said { context, facts, level, level_is_set, fingerprint, default_fingerprint, edit })
 }
 
 /// The chain as exceptions: servers want the outermost last.

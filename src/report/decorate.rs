@@ -4,16 +4,16 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use sentry::protocol::{self, Breadcrumb, Event, Request, User};
+use sentry::protocol::{self, Breadcrumb, Event, IpAddress, Request, User};
 use sentry::{ClientOptions, Integration};
 use serde_json::Map;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::context::{Context, Facts, Trace, current, spans};
-use crate::record::{Crumb, EventId, KeptBody, Level, RequestSnapshot, Route};
+use crate::record::{ClientIp, Crumb, EventId, KeptBody, Level, RequestSnapshot, Route};
 use crate::report::third_party::crumb;
-use crate::report::{body, job, trace};
+use crate::report::{body, job, request_id, trace};
 use crate::scrub::MASK;
 #[cfg(feature = "axum")]
 use crate::scrub::is_secret;
@@ -42,6 +42,8 @@ impl Integration for ContextForSdkEvents {
         if let Some(snapshot) = context.request() {
             request(&mut event, snapshot, context.body().as_deref());
         }
+        request_id(&mut event, &context);
+        client(&mut event, &context);
         if let Some(running) = context.job() {
             job::show(&mut event, running, SystemTime::now());
         }
@@ -122,6 +124,35 @@ pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot, bo
             url.set_path(&shown_path(snapshot));
         }
         Some(_) => {}
+    }
+}
+
+/// Says by which id the request is known, unless the application did.
+pub(crate) fn request_id(event: &mut Event<'static>, context: &Context) {
+    request_id::lend(context, |id| {
+        if let Some(id) = id {
+            event.tags.entry("request_id".to_owned()).or_insert_with(|| id.to_owned());
+        }
+    });
+}
+
+/// Says where the request came from, as far as the settings allow. An address that the application said stays.
+pub(crate) fn client(event: &mut Event<'static>, context: &Context) {
+    let (Some(reporter), Some(request)) = (context.reporter(), context.request()) else { return };
+    let Some(address) = request.line.client else { return };
+    let shown = match reporter.settings.client_ip {
+        ClientIp::Off => return,
+        ClientIp::Hmac => {
+            let hash = reporter.sink.admission.auth.pseudonym_of_address(address.0);
+            event.tags.entry("client.hash".to_owned()).or_insert_with(|| hash.to_string());
+            return;
+        }
+        ClientIp::Truncated => address.network().address(),
+        ClientIp::Full => address.0,
+    };
+    let said = &mut event.user.get_or_insert_with(User::default).ip_address;
+    if !matches!(said, Some(IpAddress::Exact(_))) {
+        *said = Some(IpAddress::Exact(shown));
     }
 }
 

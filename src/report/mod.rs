@@ -21,6 +21,7 @@ mod links;
 mod meta;
 mod problem;
 mod recognise;
+pub(crate) mod request_id;
 pub(crate) mod response;
 mod result_ext;
 pub(crate) mod stack;
@@ -28,6 +29,7 @@ pub(crate) mod submit;
 pub(crate) mod third_party;
 pub(crate) mod trace;
 pub(crate) mod transaction;
+pub(crate) mod user;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -47,7 +49,7 @@ pub use crate::record::{ThirdPartyClass, ThirdPartyFailure, ThirdPartyPhase};
 pub(crate) use problem::problem_json;
 
 use self::submit::{Failure, settle, submit};
-use crate::context::{Context, current, put, spans};
+use crate::context::{Context, current, hub, put, spans};
 use crate::record::{
     BoxError, Cause, Details, EditEvent, MAX_SHORT, Mechanism, Origin, PanicInfo, User, short_text, to_value,
 };
@@ -61,8 +63,8 @@ pub(crate) const EVENT_ID_HEADER: http::HeaderName = http::HeaderName::from_stat
 /// A failure that will be reported: the error type of a handler or a job.
 ///
 /// `?` turns any error into one, `anyhow::Error` and `eyre::Report` included, and keeps the place of the
-/// `?`. As a response it is `application/problem+json` (RFC 9457) with the status, the status' title and the
-/// `event_id`; the error's own text never reaches the client.
+/// `?`. As a response it is `application/problem+json` (RFC 9457) with the status, the status' title, the
+/// `event_id` and the `request_id`; the error's own text never reaches the client.
 ///
 /// # Example
 /// ```
@@ -327,7 +329,7 @@ impl Report {
 
 /// Sends what happened in the running request or task, or in no one's.
 fn send(details: Box<Details>, mechanism: Mechanism) {
-    send_from(None, details, mechanism, || Some(Arc::new(Hub::new_from_top(Hub::current()))));
+    send_from(None, details, mechanism, || Some(hub::current_copy()));
 }
 
 /// The same for a panic's hook, which may run while the SDK's locks are held and so brings no hub.

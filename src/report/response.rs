@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{Extensions, HeaderValue, Response};
 
-use super::{EVENT_ID_HEADER, Report, problem_json};
+use super::{EVENT_ID_HEADER, Report, problem_json, request_id};
 use crate::context::{current, park};
 use crate::record::{Details, header_value};
 use crate::reporter;
@@ -32,7 +32,11 @@ impl Report {
         let mut id = [0; 32];
         let id = self.id().encode(&mut id);
         let (status, problem) = match &self.0 {
-            Some(said) => (said.answer, problem_json(said.answer, said.added().public.as_deref(), id)),
+            Some(said) => {
+                let problem =
+                    |of: Option<&str>| problem_json(said.answer, said.added().public.as_deref(), id, of);
+                (said.answer, request_id::lend(&current(), problem))
+            }
             None => Default::default(),
         };
         let mut response = Response::new(B::from(problem));

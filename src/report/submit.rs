@@ -7,7 +7,7 @@ use http::StatusCode;
 use sentry::Hub;
 use tracing::level_filters::LevelFilter;
 
-use crate::context::{Context, Texts, is_listening};
+use crate::context::{Context, Texts, hub, is_listening};
 use crate::record::{
     BoxError, Cause, Details, EventId, FailedCall, FailureInfo, Kind, Mechanism, Origin, ThirdPartyClass,
     ThirdPartyPhase,
@@ -239,6 +239,9 @@ fn drop_error(error: BoxError) {
 /// Leaves a line, so that an id that somebody was told leads to an event.
 #[cold]
 fn tell(id: EventId, same_as: Option<EventId>) {
+    if hub::is_held() {
+        return;
+    }
     reporter::shielded(|| match same_as {
         Some(same_as) => {
             tracing::info!(target: "faultwire", event_id = %id, %same_as, "counted, not sent: one of many");

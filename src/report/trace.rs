@@ -71,7 +71,7 @@ pub(crate) fn begin(context: &Context, decide: impl Fn(Option<bool>) -> bool) ->
 
 fn came_with(request: Option<&RequestSnapshot>) -> Trace {
     let header = |name| request?.headers.value(name).as_deref().and_then(incoming);
-    header(SENTRY_TRACE).or_else(|| header(TRACEPARENT)).unwrap_or_default()
+    header(SENTRY_TRACE).or_else(|| header(TRACEPARENT)).unwrap_or_else(Trace::random)
 }
 
 /// The same as the SDK's context.

@@ -59,6 +59,10 @@ pub struct Stats {
     pub retried: u64,
     /// Reports that were neither sent nor turned into an error response, and reports answered below 500.
     pub discarded: u64,
+    /// Requests that were given up before they were answered: the client left, or a timeout outside of the layer ended
+    /// them. They are no failures, see
+    /// [`ReportLayer::report_cancelled`](crate::ReportLayer::report_cancelled).
+    pub cancelled: u64,
     /// Failed logins, by kind; most are nothing else than counted.
     pub auth: AuthStats,
     /// Runs of background jobs, and their heartbeats.
@@ -144,6 +148,7 @@ pub(crate) struct Counters {
     pub(crate) summaries: Counter,
     pub(crate) retried: Counter,
     pub(crate) discarded: Counter,
+    pub(crate) cancelled: Counter,
     pub(crate) queue_full: Counter,
     pub(crate) shed: Counter,
     pub(crate) no_destination: Counter,
@@ -205,6 +210,7 @@ impl Counters {
             spooled: sum(|destination| destination.spool.map_or(0, |spool| spool.events)),
             retried: self.retried.get(),
             discarded: self.discarded.get(),
+            cancelled: self.cancelled.get(),
             auth: self.auth.read(),
             jobs: self.jobs.read(),
             dropped: Dropped {

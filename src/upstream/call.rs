@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode};
-use sentry::Hub;
 
 use super::{Choices, trace};
-use crate::context::{Context, current};
+use crate::context::{Context, current, hub};
 use crate::record::{
     Call, CalledUrl, Cause, Details, FailedCall, Link, Origin, Outcome, ThirdPartyClass, ThirdPartyFailure,
 };
@@ -126,7 +125,7 @@ impl Running {
         details.about_third_party(|said| *said = failure);
         if let Err(details) = self.context.hold_call(details) {
             let call = FailedCall { details, timestamp: SystemTime::now() };
-            let hub = || Some(Arc::new(Hub::new_from_top(Hub::current())));
+            let hub = || Some(hub::current_copy());
             if self.context.reporter().is_some() {
                 submit_call(&self.context, call, hub);
             } else {

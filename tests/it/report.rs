@@ -103,9 +103,11 @@ async fn a_response_tells_the_client_what_it_may_know() {
             "status": 503,
             "detail": "Try again, password=[Filtered] was not the reason.",
             "event_id": id,
+            "request_id": body["request_id"],
         })
     );
-    assert_eq!(reporting.event()["event_id"].as_str(), Some(&*id));
+    let event = reporting.event();
+    assert_eq!((&event["event_id"], &event["tags"]["request_id"]), (&json!(id), &body["request_id"]));
 }
 
 #[tokio::test]

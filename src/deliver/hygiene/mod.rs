@@ -10,6 +10,7 @@ mod sizes;
 mod stacks;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) use self::fit::{payload, shrunk};
@@ -178,7 +179,9 @@ fn user(event: &mut Fields<'_>) {
     for (field, max) in [("id", 128), ("username", 128), ("email", 75)] {
         cut(user.get_mut(field), max);
     }
-    if user.get("ip_address").and_then(Json::as_str) == Some("{{auto}}") {
+    // `{{auto}}` among them.
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
+    if user.get("ip_address").is_some_and(|address| !address.as_str().is_some_and(is_address)) {
         user.remove("ip_address");
     }
     let is_kept = |field: &str| ["id", "username", "email", "ip_address", "data"].contains(&field);
@@ -206,6 +209,10 @@ fn request(event: &mut Fields<'_>) {
         if query.is_empty() {
             request.remove("query_string");
         }
+    }
+    // Relay takes it for the user's address.
+    if let Some(Json::Object(variables)) = request.get_mut("env") {
+        variables.remove("REMOTE_ADDR");
     }
     // Relay takes `name=value` pairs only, and the scrubber leaves none of them.
     request.remove("cookies");
@@ -308,6 +315,26 @@ mod tests {
         assert_eq!(event["tags"], json!({"a-b": "x y", "app.user": "1"}));
         assert_eq!(event["logentry"], json!({"formatted": "50% off x"}));
         assert_eq!(event.get("message"), None);
+    }
+
+    #[test]
+    fn no_server_is_left_to_guess_an_address() {
+        for (given, kept) in [
+            (json!("{{auto}}"), None),
+            (json!(" {{auto}} "), None),
+            (json!(""), None),
+            (json!(null), None),
+            (json!(["198.51.100.7"]), None),
+            (json!("198.51.100.7"), Some("198.51.100.7")),
+            (json!("2001:db8::7"), Some("2001:db8::7")),
+        ] {
+            let event = mended(json!({
+                "user": {"ip_address": given},
+                "request": {"env": {"REMOTE_ADDR": "198.51.100.9", "SERVER_NAME": "web-1"}},
+            }));
+            assert_eq!(event["user"].get("ip_address").and_then(Value::as_str), kept, "{given}");
+            assert_eq!(event["request"]["env"], json!({"SERVER_NAME": "web-1"}));
+        }
     }
 
     #[test]

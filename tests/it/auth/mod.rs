@@ -80,7 +80,10 @@ async fn single_failures_are_answered_as_documented_counted_and_not_sent() {
         let id = event_id(&response);
         let problem: Value = serde_json::from_str(&text(response).await.unwrap()).unwrap();
         let title = StatusCode::from_u16(status).unwrap().canonical_reason();
-        let expected = json!({"type": "about:blank", "title": title, "status": status, "event_id": id});
+        let request_id = &problem["request_id"];
+        let expected = json!({
+            "type": "about:blank", "title": title, "status": status, "event_id": id, "request_id": request_id,
+        });
         assert_eq!(problem, expected);
     }
     reporting.events(0);

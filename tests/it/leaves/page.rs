@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use faultwire::Config;
-use faultwire::config::{Bodies, StackTraces};
+use faultwire::config::{Bodies, ClientIp, StackTraces};
 use serde_json::{Value, json};
 
 use super::fields::{self, Fields};
@@ -12,6 +12,9 @@ use super::reasons;
 use crate::fake::RequestSeen;
 
 use super::scenes::{BODY, HEAD, Left, SECRETS, Scene, TARGET};
+
+/// So that the page is the same each time it is written.
+const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// A switch: its heading, what it is for, what happens, and what it changes.
 struct Switch {
@@ -23,7 +26,7 @@ struct Switch {
     shows: bool,
 }
 
-const SWITCHES: [Switch; 10] = [
+const SWITCHES: [Switch; 13] = [
     Switch {
         name: "`FAULTWIRE_BODIES=off`, `Config::bodies(Bodies::Off)`",
         why: "No body is kept, not even in memory.",
@@ -72,6 +75,27 @@ const SWITCHES: [Switch; 10] = [
         why: "No setting, but a decision of the application: what it gives as the user's is sent as it is.",
         scene: Scene::NamedUser,
         change: |config| config,
+        shows: false,
+    },
+    Switch {
+        name: "`FAULTWIRE_HASH_USERS=true`, `Config::hash_users(true)`",
+        why: "Of the same user a hash is sent, under `FAULTWIRE_HASH_KEY`, and nothing else.",
+        scene: Scene::NamedUser,
+        change: |config| config.hash_users(true).hash_key(KEY),
+        shows: false,
+    },
+    Switch {
+        name: "`FAULTWIRE_CLIENT_IP=truncated`, `Config::client_ip(ClientIp::Truncated)`",
+        why: "The network of the client is sent; `full` sends all of its address.",
+        scene: Scene::Failure,
+        change: |config| config.client_ip(ClientIp::Truncated),
+        shows: false,
+    },
+    Switch {
+        name: "`FAULTWIRE_CLIENT_IP=hmac`, `Config::client_ip(ClientIp::Hmac)`",
+        why: "A hash of the address is sent, under `FAULTWIRE_HASH_KEY`.",
+        scene: Scene::Failure,
+        change: |config| config.client_ip(ClientIp::Hmac).hash_key(KEY),
         shows: false,
     },
     Switch {

@@ -52,7 +52,16 @@ pub(super) const REASONS: &[Reason] = &[
         "`HeaderValue::set_sensitive`",
     ),
     ("request.data", "what the handler read of the body, scrubbed", "`FAULTWIRE_BODIES=off`"),
-    ("user.*", "who was affected: exactly what the application said", "do not call `user(..)`"),
+    (
+        "user.ip_address",
+        "where the request came from, as far as `FAULTWIRE_CLIENT_IP` says; nothing by default",
+        "`FAULTWIRE_CLIENT_IP=off`",
+    ),
+    (
+        "user.*",
+        "who was affected: exactly what the application said",
+        "do not call `user(..)`; `FAULTWIRE_HASH_USERS=true`",
+    ),
     ("tags.auth.failure", "why somebody was not let in", "always sent"),
     (
         "tags.user.hash",
@@ -82,6 +91,7 @@ pub(super) const REASONS: &[Reason] = &[
         "how far the call came, and what the service says of it: status, error code, its id of the request",
         "do not call `upstream_response(..)`, `upstream_body(..)`",
     ),
+    ("tags.client.hash", "stands for where the request came from", "`FAULTWIRE_CLIENT_IP=off`"),
     ("tags.error.*", "what kind of failure it is, and where it surfaced", "always sent"),
     ("tags.job.*", "which job failed, at which attempt, and how it ended", "always sent, scrubbed"),
     (
@@ -90,6 +100,7 @@ pub(super) const REASONS: &[Reason] = &[
         "do not call `queue(..)`, `id(..)`",
     ),
     ("tags.http.*", "what the client was answered", "always sent"),
+    ("tags.request_id", "names the request: its `x-request-id`, or else its trace", "always sent, scrubbed"),
     ("tags.thread.name", "the thread that panicked", "always sent, scrubbed"),
     ("tags.faultwire.*", "what of the event is not whole", "always sent"),
     ("tags.logger", "who logged it: the target of the line", "do not add `tracing_layer()`"),

@@ -1,10 +1,12 @@
 //! What happens in an application, and what a server receives of it.
 
 use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
 use axum::routing::post as on_post;
 use faultwire::config::Destination;
 use faultwire::job::Schedule;
@@ -22,7 +24,7 @@ use crate::fake::{FakeServer, RequestSeen};
 use crate::support::turn;
 
 /// No letter of these may leave, unless a switch says so.
-pub(super) const SECRETS: [&str; 3] = ["krellaz", "4111 1111", "dark; session"];
+pub(super) const SECRETS: [&str; 4] = ["krellaz", "4111 1111", "dark; session", "198.51.100.7"];
 
 /// What a client sends: secrets and personal data in every place that has any.
 pub(super) const HEAD: [(&str, &str); 11] = [
@@ -38,6 +40,8 @@ pub(super) const HEAD: [(&str, &str); 11] = [
     ("referer", "https://shop.example.com/cart?token=krellaz"),
     ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
 ];
+/// Whom it comes from.
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7)), 50_000);
 pub(super) const TARGET: &str = "/orders/7/pay/krellaz?page=2&code=krellaz";
 pub(super) const BODY: &str = r#"{"article":"PEAR-500G","quantity":2,"email":"ada@example.org","password":"krellaz","boarding_pin":"krellaz","card":{"brand":"visa","number":"4111 1111 1111 1111"}}"#;
 
@@ -116,7 +120,9 @@ async fn play(scene: Scene) {
             let plain = matches!(scene, Scene::PlainText) && name == "content-type";
             request = request.header(name, if plain { "text/plain" } else { value });
         }
-        let response = app.oneshot(request.body(Body::from(BODY)).unwrap()).await.unwrap();
+        let mut request = request.body(Body::from(BODY)).unwrap();
+        request.extensions_mut().insert(ConnectInfo(PEER));
+        let response = app.oneshot(request).await.unwrap();
         let expected = if matches!(scene, Scene::Service) { 502 } else { 500 };
         assert_eq!(response.status(), expected);
     }

@@ -114,6 +114,7 @@ async fn check(rows: Vec<Row>) {
                 ("text", title(event).contains(expected.says)),
                 ("route", event["transaction"] == expected.route),
                 ("user", !has_context || event["user"]["id"] == "7"),
+                ("request id", event["tags"]["request_id"] == **id),
                 ("trace", event["contexts"]["trace"]["trace_id"] == TRACE),
                 ("breadcrumb", !has_context || event["breadcrumbs"]["values"][0]["message"] == "signed in"),
                 ("status", says_status(event, *status)),

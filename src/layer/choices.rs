@@ -1,0 +1,62 @@
+//! What somebody asked of a layer, and asking what they gave for it: their code runs here, and a panic in it costs
+//! neither the response nor the event.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Request, StatusCode};
+use ipnet::IpNet;
+
+use super::RequestInfo;
+use crate::context::Context;
+use crate::panics;
+use crate::record::User;
+use crate::scrub::scrub_text;
+
+/// One reference: each request has one.
+#[derive(Clone, Default)]
+pub(super) struct Choices {
+    pub(super) ignore: Option<Arc<Ignore>>,
+    pub(super) user: Option<Arc<UserOf>>,
+    pub(super) proxies: Vec<IpNet>,
+    pub(super) reports_cancelled: bool,
+}
+
+pub(super) type Ignore = dyn Fn(&RequestInfo<'_>, StatusCode) -> bool + Send + Sync;
+pub(super) type UserOf = dyn Fn(&Parts) -> Option<User> + Send + Sync;
+
+impl Choices {
+    /// Whether a failure is to be left out.
+    pub(super) fn ignores(&self, context: &Context, status: StatusCode) -> bool {
+        let (Some(ignore), Some(request)) = (&self.ignore, context.request()) else { return false };
+        asked("ignore", || ignore(&RequestInfo(request), status)).unwrap_or(false)
+    }
+
+    /// Remembers who the request is from, where somebody knows.
+    #[inline]
+    pub(super) fn note_user<B>(&self, request: Request<B>, context: &Context) -> Request<B> {
+        match &self.user {
+            Some(user) => note(&**user, request, context),
+            None => request,
+        }
+    }
+}
+
+#[inline(never)]
+fn note<B>(user: &UserOf, request: Request<B>, context: &Context) -> Request<B> {
+    let (parts, body) = request.into_parts();
+    if let Some(user) = asked("user", || user(&parts)).flatten() {
+        context.user(user);
+    }
+    Request::from_parts(parts, body)
+}
+
+fn asked<T>(name: &str, ask: impl FnOnce() -> T) -> Option<T> {
+    let caught = match panics::guarded(ask) {
+        Ok(answer) => return Some(answer),
+        Err(caught) => caught,
+    };
+    let message = scrub_text(&caught.info.message).unwrap_or(caught.info.message);
+    tracing::warn!(target: "faultwire", "`{name}` panicked: {message}");
+    None
+}

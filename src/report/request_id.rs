@@ -1,0 +1,64 @@
+//! The id by which everybody names a request: who sent it, proxies, our events, the answer.
+
+use super::trace;
+use crate::context::Context;
+
+const HEADER: &str = "x-request-id";
+/// A longer one is none. Servers keep 200 characters of a tag.
+const MAX: usize = 128;
+
+impl Context {
+    /// The id of the running request: its `x-request-id`, if that has up to 128 characters out of letters, digits and
+    /// `-_.:=+/@~`; else the id of its trace. Its events have it as the tag `request_id`, and problem+json as
+    /// `request_id`. `None` outside of a request, and before `init`.
+    ///
+    /// # Example
+    /// ```
+    /// async fn sorry() -> String {
+    ///     let id = faultwire::current().request_id().unwrap_or_default();
+    ///     format!("Something went wrong. If you write to us, please say {id}.")
+    /// }
+    /// # drop(sorry());
+    /// ```
+    #[must_use]
+    pub fn request_id(&self) -> Option<String> {
+        lend(self, |id| id.map(str::to_owned))
+    }
+}
+
+/// Lends the id to `take`.
+pub(crate) fn lend<T>(context: &Context, take: impl FnOnce(Option<&str>) -> T) -> T {
+    let Some(request) = context.request() else { return take(None) };
+    match request.headers.value(HEADER).filter(|id| is_sane(id)) {
+        Some(id) => take(Some(&id)),
+        // Nobody asks for it while all goes well.
+        None => take(trace::of(context).map(|trace| trace.trace_id.to_string()).as_deref()),
+    }
+}
+
+/// It goes into JSON, logs and searches as it is.
+fn is_sane(id: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:=+/@~".contains(&byte);
+    (1..=MAX).contains(&id.len()) && id.bytes().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_plain_and_short() {
+        for id in [
+            "a",
+            "0198a1f2-7c3e-7d51-9c1b-2f4e5d6a7b8c",
+            "Root=1-67891233-abcdef012345678912345678",
+            "a:b@c/d+e~f_g.h",
+        ] {
+            assert!(is_sane(id), "{id}");
+        }
+        for id in ["", " ", "a b", "a\"b", "a\\b", "a<b", "a\nb", "é", "\u{fffd}", "a,b"] {
+            assert!(!is_sane(id), "{id}");
+        }
+        assert!(is_sane(&"x".repeat(MAX)) && !is_sane(&"x".repeat(MAX + 1)));
+    }
+}

@@ -1,0 +1,6 @@
+//! Requests, tasks, threads and runtimes side by side: none sees anything of another, and none waits for another.
+
+mod cancelled;
+mod crowd;
+mod locks;
+mod runtimes;
