@@ -105,7 +105,7 @@ fn give_up(mut app: Router, request: Request<Body>) {
 }
 
 async fn serve(n: usize) {
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         current().user(User::id(n)).tag("plan", "pro").breadcrumb("signed in");
     }
     if n % 4 == 1 {

@@ -142,7 +142,7 @@ async fn a_scope_that_outlives_its_request_reaches_no_other() {
         sentry::configure_scope(|scope| scope.set_tag("kept", "yes"));
         let mut kept = KEPT.lock().unwrap();
         // With its hub, and without.
-        let hub = (kept.len() % 2 == 0).then_some(hub);
+        let hub = kept.len().is_multiple_of(2).then_some(hub);
         kept.push((guard, hub));
     };
     let fails = async || {
