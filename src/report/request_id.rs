@@ -47,7 +47,7 @@ fn is_sane(id: &str) -> bool {
 fn is_plain(byte: u8) -> bool {
     let letter = (byte | 0x20).is_ascii_lowercase();
     // Digits, and `+-./:` around them.
-    let digit = (byte >= b'+') & (byte <= b':') & (byte != b',');
+    let digit = (b'+'..=b':').contains(&byte) & (byte != b',');
     letter | digit | (byte == b'=') | (byte == b'@') | (byte == b'_') | (byte == b'~')
 }
 

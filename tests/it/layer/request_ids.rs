@@ -48,7 +48,7 @@ async fn id_of(reporting: &Reporting, seen: &mut usize, request: Request<Body>) 
         assert_eq!(event["tags"]["request_id"], *id, "{event}");
     }
     *seen = events.len();
-    (id, events[*seen - 1].clone())
+    (id, events.last().unwrap().clone())
 }
 
 const PATHS: [&str; 4] = ["/report", "/unavailable", "/panic", "/page"];

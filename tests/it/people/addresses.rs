@@ -161,7 +161,7 @@ async fn what_the_application_said_itself_stays_and_nobody_is_left_to_guess() {
         (ClientIp::Off, IpAddress::Exact([192, 0, 2, 1].into()), json!("192.0.2.1")),
     ] {
         let reporting = Reporting::with(|config| config.client_ip(mode).hash_key(KEY));
-        own(Some(given.clone())).await;
+        own(Some(given)).await;
         for event in reporting.events(2) {
             assert_eq!(
                 (said(&event).0, &event["user"]["id"]),
