@@ -65,16 +65,20 @@ pub(crate) fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, Caught> {
 }
 
 /// Takes the last panic of guarded code on this thread that its guard did not see.
+#[inline]
 pub(crate) fn seen() -> Option<Box<PanicInfo>> {
-    if !HAS_SEEN.replace(false) {
-        return None;
-    }
+    if HAS_SEEN.replace(false) { take_seen() } else { None }
+}
+
+#[cold]
+fn take_seen() -> Option<Box<PanicInfo>> {
     SEEN.with(|seen| seen.try_borrow_mut().ok().and_then(|mut seen| seen.take()))
 }
 
 struct Guard;
 
 impl Guard {
+    #[inline]
     fn new() -> Self {
         let outer = GUARDS.with(|guards| guards.replace(guards.get().saturating_add(1)));
         if outer == 0 {
@@ -86,6 +90,7 @@ impl Guard {
 }
 
 impl Drop for Guard {
+    #[inline]
     fn drop(&mut self) {
         GUARDS.with(|guards| guards.set(guards.get().saturating_sub(1)));
     }

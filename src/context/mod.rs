@@ -7,6 +7,7 @@
 
 mod body;
 mod calls;
+mod entered;
 mod facts;
 pub(crate) mod hub;
 #[cfg_attr(not(feature = "logs"), expect(dead_code, reason = "nobody listens to the log"))]
@@ -16,14 +17,14 @@ pub(crate) mod spans;
 mod task;
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use sentry::Hub;
 use sentry::protocol::{SpanId, TraceId};
 
+pub(crate) use self::entered::in_request;
+use self::entered::with_current;
 pub(crate) use self::facts::{Facts, put};
 #[cfg(feature = "logs")]
 pub(crate) use self::logged::{Held, is_somewhere, listen};
@@ -36,10 +37,6 @@ use crate::record::{
     RequestLine, RequestSnapshot, User, short_text, to_value,
 };
 use crate::reporter::Reporter;
-
-thread_local! {
-    static CURRENT: Cell<Option<Arc<Inner>>> = const { Cell::new(None) };
-}
 
 /// The context of the request or task that is running here.
 ///
@@ -280,13 +277,6 @@ impl Context {
     pub(crate) fn unpark(&self) -> Option<Box<Details>> {
         self.0.as_ref().and_then(|inner| inner.shared().parked.take())
     }
-
-    /// Makes this the current context, and `hub` the SDK's, until the guard is dropped.
-    #[inline]
-    pub(crate) fn enter(&self, hub: &Arc<Hub>) -> Entered {
-        let previous = CURRENT.try_with(|current| current.replace(self.0.clone())).unwrap_or_default();
-        Entered { previous, _hub: sentry::HubSwitchGuard::new(Arc::clone(hub)) }
-    }
 }
 
 impl fmt::Debug for Context {
@@ -360,18 +350,6 @@ impl Drop for Inner {
     }
 }
 
-/// Looks at the current context. `None` while the thread ends.
-#[inline]
-fn with_current<T>(look: impl FnOnce(Option<&Arc<Inner>>) -> T) -> Option<T> {
-    let look = |current: &Cell<Option<Arc<Inner>>>| {
-        let inner = current.take();
-        let seen = look(inner.as_ref());
-        current.set(inner);
-        seen
-    };
-    CURRENT.try_with(look).ok()
-}
-
 /// Keeps a report that became a response in the current context until the layer sees that response. One that was
 /// parked before is returned: its response was replaced. Without a context it comes back.
 pub(crate) fn park(details: Box<Details>) -> Result<Option<Box<Details>>, Box<Details>> {
@@ -383,26 +361,5 @@ pub(crate) fn park(details: Box<Details>) -> Result<Option<Box<Details>>, Box<De
     match details {
         Some(details) => Err(details),
         None => Ok(replaced.flatten()),
-    }
-}
-
-/// Whether a request is running here.
-#[inline]
-pub(crate) fn in_request() -> bool {
-    with_current(|inner| inner.is_some_and(|inner| inner.has_request)).unwrap_or_default()
-}
-
-/// Puts the previous context and hub back when dropped, on the thread that entered.
-#[must_use]
-pub(crate) struct Entered {
-    previous: Option<Arc<Inner>>,
-    _hub: sentry::HubSwitchGuard,
-}
-
-impl Drop for Entered {
-    #[inline]
-    fn drop(&mut self) {
-        // The one that is taken out was put in by `enter`, and may be the last to hold its request.
-        let _entered = CURRENT.try_with(|current| current.replace(self.previous.take()));
     }
 }

@@ -66,9 +66,9 @@ where
         };
         let polled = match this.inner.as_pin_mut() {
             Some(inner) => {
-                let entered = active.context.enter(&active.hub);
+                let lent = active.context.lend(&active.hub);
                 let polled = panics::guarded(|| inner.poll(cx));
-                drop(entered);
+                drop(lent);
                 if let Some(panic) = panics::seen() {
                     active.panic = Some(panic);
                 }

@@ -72,7 +72,7 @@ where
         let this = self.project();
         let Some(active) = this.active.as_mut() else { return this.inner.poll_frame(cx) };
         let polled = {
-            let _entered = active.context.enter(&active.hub);
+            let _lent = active.context.lend(&active.hub);
             panics::guarded(|| this.inner.poll_frame(cx))
         };
         match polled {

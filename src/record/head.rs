@@ -29,6 +29,9 @@ const SHOWN: [&str; 19] = [
     "x-request-id",
 ];
 
+/// The place of `x-request-id` in `SHOWN`.
+const REQUEST_ID: u8 = 18;
+
 /// Whether the value of this header is shown.
 pub(crate) fn is_shown_header(name: &[u8]) -> bool {
     SHOWN.iter().any(|shown| name.eq_ignore_ascii_case(shown.as_bytes()))
@@ -109,9 +112,16 @@ impl Headers {
 
     /// The value of the first header of that name that has one for showing.
     pub(crate) fn value(&self, name: &str) -> Option<Cow<'_, str>> {
-        let index = index(name)?;
-        let (_, value) = self.entries().find(|(known, _)| *known == index)?;
-        Some(String::from_utf8_lossy(value))
+        let wanted = index(name)?;
+        self.entries().find(|(index, _)| *index == wanted).map(|(_, value)| String::from_utf8_lossy(value))
+    }
+
+    /// That of `x-request-id`, if it is a text. It is asked for on the thread that fails.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        let is_wanted = |(index, _): &(u8, &[u8])| *index == REQUEST_ID;
+        let inline = self.inline.get(..self.used).unwrap_or_default();
+        let (_, value) = Entries(inline).find(is_wanted).or_else(|| Entries(&self.more).find(is_wanted))?;
+        std::str::from_utf8(value).ok()
     }
 }
 
@@ -161,7 +171,7 @@ fn index(name: &str) -> Option<u8> {
         "te" => 15,
         "traceparent" => 16,
         "user-agent" => 17,
-        "x-request-id" => 18,
+        "x-request-id" => REQUEST_ID,
         _ => return None,
     })
 }
@@ -229,6 +239,22 @@ mod tests {
                 lengths.collect::<Vec<_>>(),
                 [("host".to_owned(), Some(length)), ("x-after".to_owned(), None)]
             );
+        }
+    }
+
+    #[test]
+    fn the_id_of_the_request_is_the_first_wherever_it_is() {
+        for before in [0, 10, INLINE] {
+            let mut headers = Headers::new();
+            add(&mut headers, "accept", &vec![b'x'; before], false);
+            assert_eq!(headers.request_id(), None);
+            add(&mut headers, "x-request-id", b"first", false);
+            add(&mut headers, "x-request-id", b"second", false);
+            assert_eq!(headers.request_id(), Some("first"), "after {before}");
+            headers.clear();
+            assert_eq!(headers.request_id(), None);
+            add(&mut headers, "x-request-id", b"\xff", false);
+            assert_eq!(headers.request_id(), None);
         }
     }
 

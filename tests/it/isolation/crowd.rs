@@ -56,7 +56,7 @@ async fn serve(Path(n): Path<usize>) -> Result<(), Report> {
     pooled.await.unwrap();
     tasks.join_next().await.unwrap().unwrap();
     say("end", n);
-    if n % FAILING == 0 { Err(Report::new("none in stock")) } else { Ok(()) }
+    if n.is_multiple_of(FAILING) { Err(Report::new("none in stock")) } else { Ok(()) }
 }
 
 /// Everything that an event says of a number, by the place where it was said.
@@ -115,10 +115,10 @@ fn requests_one_after_the_other_leave_nothing_on_their_thread() {
     let reporting = Reporting::start();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let handler = async |Path(n): Path<usize>| {
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             current().user(User::id("7")).tag("plan", "pro").breadcrumb("signed in");
         }
-        if n % 4 == 0 {
+        if n.is_multiple_of(4) {
             sentry::configure_scope(|scope| scope.set_tag("sdk", "yes"));
         }
         yield_now().await;
