@@ -127,15 +127,7 @@ fn in_chain(error: &(dyn Error + 'static)) -> Option<Found> {
 
 #[inline(never)]
 fn look(error: &(dyn Error + 'static)) -> Option<Found> {
-    // Most chains end in an `io::Error`, which has the size of many and holds nothing.
-    let error = match as_a::<io::Error>(error) {
-        Some(error) => error.get_ref()?,
-        None => error,
-    };
-    if let Some(report) = as_a::<ReportError>(error) {
-        report.is_dealt_with();
-    }
-    let error = inside(error);
+    let error = if may_be_one_of(HOLDERS, error) { held(error)? } else { error };
     if may_be_one_of(database::SIZES, error)
         && let Some(found) = database::look(error)
     {
@@ -147,6 +139,18 @@ fn look(error: &(dyn Error + 'static)) -> Option<Found> {
         return Some(Found::ThirdParty(found));
     }
     None
+}
+
+/// What the error holds, or itself. Most chains end in an `io::Error`, which has the size of many and holds nothing.
+fn held<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let error = match as_a::<io::Error>(error) {
+        Some(error) => error.get_ref()?,
+        None => error,
+    };
+    if let Some(report) = as_a::<ReportError>(error) {
+        report.is_dealt_with();
+    }
+    Some(inside(error))
 }
 
 #[cfg(all(test, feature = "full"))]
