@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::Report;
-use crate::record::BoxError;
+use crate::record::{BoxError, EventId};
 
 /// A [`Report`] as an error: for `main`, and for whoever takes boxed errors. A report is none itself, so that every
 /// error becomes one by `?`.
@@ -31,11 +31,11 @@ impl ReportError {
         self.0.error()
     }
 
-    /// Another report has it in its chain, and stands for it.
-    pub(super) fn is_dealt_with(&self) {
-        if let Some(details) = &self.0.0 {
-            details.fate.record();
-        }
+    /// Another report has it in its chain, and stands for it. The id of its event, if there is one already.
+    pub(super) fn hand_over(&self) -> Option<EventId> {
+        let details = self.0.0.as_ref()?;
+        let is_recorded = details.fate.take().is_recorded();
+        is_recorded.then_some(details.id)
     }
 }
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::links::{HOLDERS, MAX_LINKS, as_a, inside, may_be_one_of};
 use super::{ReportError, auth, chain, database, third_party};
-use crate::record::{Cause, DatabaseFailure, Details, ThirdPartyFailure};
+use crate::record::{Cause, DatabaseFailure, Details, EventId, ThirdPartyFailure};
 use crate::reporter::{self, ErrorName};
 
 /// The sizes of all errors that are known, and of those that may hold one beside the chain.
@@ -17,6 +17,14 @@ const SIZES: u64 = match database::SIZES | third_party::SIZES {
 };
 /// Seconds: about what it takes to connect again. Clients that all wait for longer come back all at once.
 const RETRY_AFTER: u16 = 5;
+
+/// What a chain says.
+#[derive(Default)]
+struct Seen {
+    found: Option<Found>,
+    /// The event of a report in it, where that was made already.
+    event: Option<EventId>,
+}
 
 enum Found {
     Database(Box<DatabaseFailure>),
@@ -34,8 +42,8 @@ impl Details {
         if let Some(failure) = reporter::shielded_anyway(|| auth::in_chain(error)).flatten() {
             details.subject_mut().in_chain = Some(failure);
         }
-        if let Some(found) = reporter::shielded_anyway(|| in_chain(error)).flatten() {
-            details.found(found);
+        if let Some(seen) = reporter::shielded_anyway(|| in_chain(error)) {
+            details.take_in(seen);
         }
         details
     }
@@ -50,8 +58,20 @@ impl Details {
 
     fn look_into_chain(&mut self) {
         if let Cause::Error { error, .. } = &self.cause
-            && let Some(found) = reporter::shielded(|| in_chain(&**error)).flatten()
+            && let Some(seen) = reporter::shielded(|| in_chain(&**error))
         {
+            self.take_in(seen);
+        }
+    }
+
+    #[inline]
+    fn take_in(&mut self, seen: Seen) {
+        if let Some(id) = seen.event {
+            // One failure, one event, whatever was said about it on its way.
+            self.id = id;
+            self.fate.record();
+        }
+        if let Some(found) = seen.found {
             self.found(found);
         }
     }
@@ -111,23 +131,25 @@ impl Details {
 }
 
 /// What the first link that is known says. It runs `source()`, which is the application's code.
-fn in_chain(error: &(dyn Error + 'static)) -> Option<Found> {
+fn in_chain(error: &(dyn Error + 'static)) -> Seen {
+    let mut seen = Seen::default();
     let mut link = Some(error);
     for _ in 0..MAX_LINKS {
-        let error = link?;
-        if may_be_one_of(SIZES, error)
-            && let found @ Some(_) = look(error)
-        {
-            return found;
+        let Some(error) = link else { break };
+        if may_be_one_of(SIZES, error) {
+            seen.found = look(error, &mut seen.event);
+            if seen.found.is_some() {
+                break;
+            }
         }
         link = error.source();
     }
-    None
+    seen
 }
 
 #[inline(never)]
-fn look(error: &(dyn Error + 'static)) -> Option<Found> {
-    let error = if may_be_one_of(HOLDERS, error) { held(error)? } else { error };
+fn look(error: &(dyn Error + 'static), event: &mut Option<EventId>) -> Option<Found> {
+    let error = if may_be_one_of(HOLDERS, error) { held(error, event)? } else { error };
     if may_be_one_of(database::SIZES, error)
         && let Some(found) = database::look(error)
     {
@@ -142,13 +164,16 @@ fn look(error: &(dyn Error + 'static)) -> Option<Found> {
 }
 
 /// What the error holds, or itself. Most chains end in an `io::Error`, which has the size of many and holds nothing.
-fn held<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+fn held<'a>(
+    error: &'a (dyn Error + 'static),
+    event: &mut Option<EventId>,
+) -> Option<&'a (dyn Error + 'static)> {
     let error = match as_a::<io::Error>(error) {
         Some(error) => error.get_ref()?,
         None => error,
     };
     if let Some(report) = as_a::<ReportError>(error) {
-        report.is_dealt_with();
+        *event = report.hand_over();
     }
     Some(inside(error))
 }
@@ -163,9 +188,12 @@ mod tests {
             [&sqlx09::Error::PoolTimedOut as &(dyn Error + 'static), &diesel::result::Error::NotFound];
         assert!(known.into_iter().all(|error| may_be_one_of(SIZES, error)));
         let parse = "x".parse::<u8>().unwrap_err();
-        assert!(!may_be_one_of(SIZES, &parse) && in_chain(&parse).is_none());
-        assert!(matches!(in_chain(&io::Error::other(sqlx09::Error::PoolTimedOut)), Some(Found::Database(_))));
+        assert!(!may_be_one_of(SIZES, &parse) && in_chain(&parse).found.is_none());
+        assert!(matches!(
+            in_chain(&io::Error::other(sqlx09::Error::PoolTimedOut)).found,
+            Some(Found::Database(_))
+        ));
         let call = io::Error::other(tonic::Status::unavailable("x"));
-        assert!(matches!(in_chain(&call), Some(Found::ThirdParty(_))));
+        assert!(matches!(in_chain(&call).found, Some(Found::ThirdParty(_))));
     }
 }

@@ -17,7 +17,13 @@ pub(super) fn of_status(status: &Status) -> ThirdPartyFailure {
         match below.before_response() {
             _ if below.connecting => below.before_connection(false),
             reached @ (_, ThirdPartyClass::Timeout) => reached,
-            reached if matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Internal) => reached,
+            // Of a connection that ends tonic says `CANCELLED`, too, if hyper had not begun with the call.
+            reached
+                if below.ended
+                    || matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Internal) =>
+            {
+                reached
+            }
             _ => answered,
         }
     });

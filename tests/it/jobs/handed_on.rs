@@ -61,6 +61,23 @@ async fn what_a_job_reported_is_no_second_event_of_the_job_around_it() {
 }
 
 #[tokio::test]
+async fn what_was_reported_is_no_second_event_with_words_around_it() {
+    let reporting = Reporting::start();
+    let handler = async || -> Result<(), Report> {
+        let sent = run(job("send_invoice").attempt(3).of(3), Fails).await.map_err(Report::into_error);
+        Ok(anyhow::Context::context(sent, "the nightly run ended early")?)
+    };
+    let app = Router::new().route("/send", get(handler)).layer(ReportLayer::new());
+    let response = app.oneshot(request("/send")).await.unwrap();
+    let event = reporting.event();
+    assert_eq!(
+        (tag(&event, "job.name"), event["event_id"].as_str()),
+        ("send_invoice", Some(&*event_id(&response)))
+    );
+    assert_eq!(reporting.guard.stats().discarded, 0);
+}
+
+#[tokio::test]
 async fn a_report_keeps_its_place_through_errors_and_boxes() {
     let reporting = Reporting::start();
     let line = line!() + 1;
