@@ -267,9 +267,10 @@ async fn an_error_that_prints_what_it_wraps_over_many_lines_shows_no_row() {
         why: sqlx::Error,
     }
 
+    // First: the tables are everybody's.
+    let reporting = crate::support::Reporting::start();
     let pool = pool().await;
     let unique = sqlx::query("INSERT INTO users VALUES (3, $1, '')").bind(VALUE).execute(&pool).await;
-    let reporting = crate::support::Reporting::start();
     faultwire::Report::from(Import::Row(Load { why: unique.unwrap_err() })).send();
     let event = reporting.event();
     let shown = crate::support::exception(&event)["value"].as_str().unwrap();
