@@ -31,19 +31,11 @@ impl Choices {
         let (Some(ignore), Some(request)) = (&self.ignore, context.request()) else { return false };
         asked("ignore", || ignore(&RequestInfo(request), status)).unwrap_or(false)
     }
-
-    /// Remembers who the request is from, where somebody knows.
-    #[inline]
-    pub(super) fn note_user<B>(&self, request: Request<B>, context: &Context) -> Request<B> {
-        match &self.user {
-            Some(user) => note(&**user, request, context),
-            None => request,
-        }
-    }
 }
 
+/// Remembers who the request is from, where somebody knows.
 #[inline(never)]
-fn note<B>(user: &UserOf, request: Request<B>, context: &Context) -> Request<B> {
+pub(super) fn note_user<B>(user: &UserOf, request: Request<B>, context: &Context) -> Request<B> {
     let (parts, body) = request.into_parts();
     if let Some(user) = asked("user", || user(&parts)).flatten() {
         context.user(user);

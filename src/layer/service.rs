@@ -10,7 +10,7 @@ use http::{Request, Response};
 use sentry::Hub;
 use tower_service::Service;
 
-use super::choices::Choices;
+use super::choices::{self, Choices};
 use super::future::ReportFuture;
 use super::response::Active;
 use super::traces::Traces;
@@ -59,6 +59,7 @@ where
         if in_request() {
             return ReportFuture::passing(self.inner.call(request));
         }
+        reporter.counters.requests.0.add(1);
         // Nobody asks, unless events are to say it, or a login failed.
         let client = if auth::is_watching() || reporter.settings.client_ip != ClientIp::Off {
             let own = self.choices.as_ref().map_or(&[][..], |choices| &choices.proxies);
@@ -78,14 +79,12 @@ where
         let traced = if traces.rate > 0.0 { traces.start(&context) } else { None };
         #[cfg(any(feature = "axum", feature = "tonic"))]
         super::body::tee(&mut request, &context);
-        #[cfg(not(any(feature = "axum", feature = "tonic")))]
-        let _ = &mut request;
         let called = {
             let _entered = context.enter(&hub);
-            let request = match &self.choices {
-                Some(choices) => choices.note_user(request, &context),
-                None => request,
-            };
+            // In its place, so that the request is moved only for those who ask.
+            if let Some(user) = self.choices.as_ref().and_then(|choices| choices.user.as_deref()) {
+                request = choices::note_user(user, request, &context);
+            }
             panics::guarded(|| self.inner.call(request))
         };
         let active = Active {

@@ -12,6 +12,7 @@ pub(crate) fn publish(stats: &Stats) {
     counter!("faultwire_captured_total").absolute(stats.captured);
     counter!("faultwire_logged_total").absolute(stats.logged);
     counter!("faultwire_discarded_total").absolute(stats.discarded);
+    counter!("faultwire_requests_total").absolute(stats.requests);
     counter!("faultwire_cancelled_requests_total").absolute(stats.cancelled);
     for (reason, dropped) in by_reason(&stats.dropped) {
         counter!("faultwire_dropped_total", "reason" => reason).absolute(dropped);

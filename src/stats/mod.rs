@@ -59,6 +59,8 @@ pub struct Stats {
     pub retried: u64,
     /// Reports that were neither sent nor turned into an error response, and reports answered below 500.
     pub discarded: u64,
+    /// Requests that a [`ReportLayer`](crate::ReportLayer) saw: what the failures are a part of.
+    pub requests: u64,
     /// Requests that were given up before they were answered: the client left, or a timeout outside of the layer ended
     /// them. They are no failures, see
     /// [`ReportLayer::report_cancelled`](crate::ReportLayer::report_cancelled).
@@ -148,6 +150,7 @@ pub(crate) struct Counters {
     pub(crate) summaries: Counter,
     pub(crate) retried: Counter,
     pub(crate) discarded: Counter,
+    pub(crate) requests: Alone<Counter>,
     pub(crate) cancelled: Counter,
     pub(crate) queue_full: Counter,
     pub(crate) shed: Counter,
@@ -210,6 +213,7 @@ impl Counters {
             spooled: sum(|destination| destination.spool.map_or(0, |spool| spool.events)),
             retried: self.retried.get(),
             discarded: self.discarded.get(),
+            requests: self.requests.0.get(),
             cancelled: self.cancelled.get(),
             auth: self.auth.read(),
             jobs: self.jobs.read(),
@@ -235,6 +239,11 @@ impl Counters {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// On a line of the processor's cache of its own: every request writes to it, on every core.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Alone<T>(pub(crate) T);
 
 /// A number that only grows.
 #[derive(Debug, Default)]
