@@ -109,7 +109,7 @@ const BARS: [Bar; 12] = [
         what: "a report that repeats, over the same response without one",
         set_up: of(Reporting, Repeats),
         over: of(Reporting, AnswersAlike),
-        instructions: 3_400.0,
+        instructions: 3_500.0,
         per_frame: 0.0,
         allocations: None,
         peer: Some((of(Peer, Captures), of(Peer, AnswersAlike))),
