@@ -31,10 +31,14 @@ impl ReportError {
         self.0.error()
     }
 
-    /// Another report has it in its chain, and stands for it. The id of its event, if there is one already.
-    pub(super) fn hand_over(&self) -> Option<EventId> {
+    /// The id of its event, if there is one already. Another report that owns it stands for it from now on; one that
+    /// only looks leaves it to whoever has it.
+    pub(super) fn event(&self, is_owned: bool) -> Option<EventId> {
         let details = self.0.0.as_ref()?;
-        let is_recorded = details.fate.take().is_recorded();
+        let is_recorded = details.fate.is_recorded();
+        if is_owned {
+            details.fate.record();
+        }
         is_recorded.then_some(details.id)
     }
 }

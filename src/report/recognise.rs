@@ -42,7 +42,7 @@ impl Details {
         if let Some(failure) = reporter::shielded_anyway(|| auth::in_chain(error)).flatten() {
             details.subject_mut().in_chain = Some(failure);
         }
-        if let Some(seen) = reporter::shielded_anyway(|| in_chain(error)) {
+        if let Some(seen) = reporter::shielded_anyway(|| in_chain(error, false)) {
             details.take_in(seen);
         }
         details
@@ -58,7 +58,7 @@ impl Details {
 
     fn look_into_chain(&mut self) {
         if let Cause::Error { error, .. } = &self.cause
-            && let Some(seen) = reporter::shielded(|| in_chain(&**error))
+            && let Some(seen) = reporter::shielded(|| in_chain(&**error, true))
         {
             self.take_in(seen);
         }
@@ -131,13 +131,13 @@ impl Details {
 }
 
 /// What the first link that is known says. It runs `source()`, which is the application's code.
-fn in_chain(error: &(dyn Error + 'static)) -> Seen {
+fn in_chain(error: &(dyn Error + 'static), is_owned: bool) -> Seen {
     let mut seen = Seen::default();
     let mut link = Some(error);
     for _ in 0..MAX_LINKS {
         let Some(error) = link else { break };
         if may_be_one_of(SIZES, error) {
-            seen.found = look(error, &mut seen.event);
+            seen.found = look(error, is_owned, &mut seen.event);
             if seen.found.is_some() {
                 break;
             }
@@ -148,8 +148,8 @@ fn in_chain(error: &(dyn Error + 'static)) -> Seen {
 }
 
 #[inline(never)]
-fn look(error: &(dyn Error + 'static), event: &mut Option<EventId>) -> Option<Found> {
-    let error = if may_be_one_of(HOLDERS, error) { held(error, event)? } else { error };
+fn look(error: &(dyn Error + 'static), is_owned: bool, event: &mut Option<EventId>) -> Option<Found> {
+    let error = if may_be_one_of(HOLDERS, error) { held(error, is_owned, event)? } else { error };
     if may_be_one_of(database::SIZES, error)
         && let Some(found) = database::look(error)
     {
@@ -166,6 +166,7 @@ fn look(error: &(dyn Error + 'static), event: &mut Option<EventId>) -> Option<Fo
 /// What the error holds, or itself. Most chains end in an `io::Error`, which has the size of many and holds nothing.
 fn held<'a>(
     error: &'a (dyn Error + 'static),
+    is_owned: bool,
     event: &mut Option<EventId>,
 ) -> Option<&'a (dyn Error + 'static)> {
     let error = match as_a::<io::Error>(error) {
@@ -173,7 +174,7 @@ fn held<'a>(
         None => error,
     };
     if let Some(report) = as_a::<ReportError>(error) {
-        *event = report.hand_over();
+        *event = report.event(is_owned);
     }
     Some(inside(error))
 }
@@ -188,12 +189,12 @@ mod tests {
             [&sqlx09::Error::PoolTimedOut as &(dyn Error + 'static), &diesel::result::Error::NotFound];
         assert!(known.into_iter().all(|error| may_be_one_of(SIZES, error)));
         let parse = "x".parse::<u8>().unwrap_err();
-        assert!(!may_be_one_of(SIZES, &parse) && in_chain(&parse).found.is_none());
+        assert!(!may_be_one_of(SIZES, &parse) && in_chain(&parse, true).found.is_none());
         assert!(matches!(
-            in_chain(&io::Error::other(sqlx09::Error::PoolTimedOut)).found,
+            in_chain(&io::Error::other(sqlx09::Error::PoolTimedOut), true).found,
             Some(Found::Database(_))
         ));
         let call = io::Error::other(tonic::Status::unavailable("x"));
-        assert!(matches!(in_chain(&call).found, Some(Found::ThirdParty(_))));
+        assert!(matches!(in_chain(&call, true).found, Some(Found::ThirdParty(_))));
     }
 }

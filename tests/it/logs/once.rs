@@ -364,3 +364,19 @@ async fn an_error_that_panics_when_it_is_logged_is_an_event_all_the_same() {
     assert_eq!(exception(&event)["value"], "<panicked while it was printed>");
     assert_eq!(event["extra"]["order"], 7);
 }
+
+#[tokio::test]
+async fn a_report_that_is_logged_as_an_error_and_returned_is_its_one_event() {
+    let reporting = Reporting::start();
+    let _listening = listening();
+    let handler = async || -> Result<(), Report> {
+        let error = Report::new("no stock of pears").into_error();
+        tracing::error!(error = &error as &dyn Error, "giving up");
+        Err(error)?
+    };
+    let app = Router::new().route("/", on_get(handler)).layer(ReportLayer::new());
+    let response = app.oneshot(get("/")).await.unwrap();
+    let event = reporting.event();
+    assert_eq!(event["event_id"].as_str(), Some(&*event_id(&response)));
+    assert_eq!(exception(&event)["mechanism"]["type"], "report");
+}
