@@ -15,8 +15,8 @@
 //! [`ReportLayer`](crate::ReportLayer) or a [`job`](crate::job()) it waits until that ends. If the request or job fails by
 //! the call (its [`Report`](crate::Report) has the error of a client in its chain, or was made by
 //! [`Report::third_party`](crate::Report::third_party), with the same host and kind of failure), the two are one event,
-//! which knows what both know; so are the call and a line of the log that carries its error. If not, the call is an event of its own, also if the request went well: a retry or a
-//! fallback hides a failing service from its clients, not from you. Calls of one request that fail at one host by the
+//! which knows what both know; so are the call and a line of the log that carries its error. If not, the call is an event
+//! of its own, also if the request went well: a retry or a fallback hides a failing service from its clients, not from you. Calls of one request that fail at one host by the
 //! same kind are one event, with the number of tries. Elsewhere a failed call is an event at once, and a
 //! report that is made of its error is another one, of the same issue.
 //!
@@ -29,8 +29,8 @@
 //!
 //! `sentry-trace` and `baggage` (trace id, release, environment, public key of the project; in a job what came with it),
 //! and `traceparent` if the running request came with one, go with calls of the hosts of [`UpstreamLayer::trace`] and with
-//! no others; a client that follows redirects takes them along. They say whether the trace is kept: as [`traces_sample_rate`](crate::Config::traces_sample_rate) decided it for
-//! the running request, or else as it came. A request that has `sentry-trace` keeps its own.
+//! no others; a client that follows redirects takes them along. They say whether the trace is kept: as
+//! [`traces_sample_rate`](crate::Config::traces_sample_rate) decided it for the running request, or else as it came. A request that has `sentry-trace` keeps its own.
 //!
 //! Calls of the servers to which events are sent are let through and nothing else.
 
