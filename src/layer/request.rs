@@ -20,8 +20,7 @@ pub(super) fn line<B>(
 
 /// Keeps the headers, in the place where they stay: moving them costs more than the rest of the layer.
 pub(super) fn keep_headers<B>(request: &Request<B>, headers: &mut Headers) {
-    let all = request.headers().iter();
-    headers.extend(all.map(|(name, value)| (name.as_str(), value.as_bytes(), value.is_sensitive())));
+    headers.keep(request.headers());
 }
 
 /// The URI as the client sent it; a nested router takes its prefix off.

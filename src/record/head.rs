@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use http::{HeaderMap, HeaderName, header};
+
 /// Headers whose values are shown. Others appear by name, with `[Filtered]`.
 ///
 /// None of these identifies or authorises anybody. `origin` and `referer` lose what they carry when they
@@ -37,141 +39,238 @@ pub(crate) fn is_shown_header(name: &[u8]) -> bool {
     SHOWN.iter().any(|shown| name.eq_ignore_ascii_case(shown.as_bytes()))
 }
 
-/// Stands in the place of an index into `SHOWN` before the name of a header whose value is not kept.
-const NAME_ONLY: u8 = u8::MAX;
+/// Names that many requests bring and whose values are not kept: they need no bytes. Their places follow `SHOWN`'s.
+const HIDDEN: [&str; 13] = [
+    "authorization",
+    "connection",
+    "cookie",
+    "forwarded",
+    "if-modified-since",
+    "if-none-match",
+    "upgrade-insecure-requests",
+    "via",
+    "baggage",
+    "priority",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
+
+/// Marks the place of a name whose value is not kept.
+const NAME_ONLY: u8 = 0x80;
+/// Stands in the place of one before any other name.
+const OTHER: u8 = u8::MAX;
 
 /// More of one value, and more of all headers together, is not kept.
 const MAX_VALUE: usize = 1024;
 const MAX_BYTES: usize = 8 * 1024;
-/// Each entry begins with its index and its length.
-const ENTRY_HEAD: usize = 3;
-/// What most requests send fits in here.
-const INLINE: usize = 640;
+/// What most requests send fits in here: this many headers, and this many bytes of them.
+const INLINE: usize = 40;
+const INLINE_BYTES: usize = 640;
 
 /// The headers of a request: the values of those that are shown, the names of the others.
 ///
-/// They are copied: a reference would hold the connection's whole read buffer, and cloning names costs more.
-/// Each is an index into `SHOWN`, a length, and the bytes. The first ones need no allocation.
+/// They are copied: a reference would hold the connection's whole read buffer, and cloning names costs more. Of each
+/// the place of its name is kept, and its value; of a name that has no place, the name. Most need no allocation.
 pub(crate) struct Headers {
-    inline: [u8; INLINE],
-    used: usize,
+    /// The place of each, and how many bytes are left after it.
+    slots: [(u8, u16); INLINE],
+    count: usize,
+    bytes: [u8; INLINE_BYTES],
+    /// What did not fit, each after its place and its length.
     more: Vec<u8>,
 }
 
 impl Headers {
     pub(crate) fn new() -> Self {
-        Self { inline: [0; INLINE], used: 0, more: Vec::new() }
+        Self { slots: [(0, 0); INLINE], count: 0, bytes: [0; INLINE_BYTES], more: Vec::new() }
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
-        self.used = 0;
+        self.count = 0;
         self.more = Vec::new();
     }
 
-    /// Adds headers: their names, values, and whether these are marked as sensitive, which are not kept.
-    #[inline]
-    pub(crate) fn extend<'a>(&mut self, headers: impl IntoIterator<Item = (&'a str, &'a [u8], bool)>) {
-        // Nothing is put before what did not fit.
-        let free = if self.more.is_empty() { self.used.. } else { INLINE.. };
-        let mut room = self.inline.get_mut(free).unwrap_or_default();
-        for (name, value, sensitive) in headers {
-            let (index, bytes) = match index(name) {
-                Some(index) if !sensitive => (index, value),
-                _ => (NAME_ONLY, name.as_bytes()),
-            };
-            let [low, high, ..] = bytes.len().to_le_bytes();
-            // No header is that long: this does not wrap.
-            let length = bytes.len().wrapping_add(ENTRY_HEAD);
-            // What does not fit leaves no room for what follows it.
-            match std::mem::take(&mut room).split_at_mut_checked(length) {
-                Some(([to_index, to_low, to_high, to_bytes @ ..], rest)) => {
-                    (*to_index, *to_low, *to_high) = (index, low, high);
-                    to_bytes.copy_from_slice(bytes);
-                    self.used = self.used.wrapping_add(length);
-                    room = rest;
+    /// Keeps those of a request, where none are kept yet; no values that are marked as sensitive.
+    // By itself, where nothing else wants the registers.
+    #[inline(never)]
+    pub(crate) fn keep(&mut self, headers: &HeaderMap) {
+        let mut slots = self.slots.iter_mut();
+        let mut room = &mut self.bytes[..];
+        let mut unused = 0;
+        for (name, value) in headers {
+            let (place, bytes) = match place(name) {
+                Some(place) if usize::from(place) < SHOWN.len() && !value.is_sensitive() => {
+                    (place, value.as_bytes())
                 }
-                _ => push_more(&mut self.more, index, bytes),
+                Some(place) => {
+                    match slots.next() {
+                        Some(slot) => *slot = (place | NAME_ONLY, short(room.len())),
+                        None => push_more(&mut self.more, place | NAME_ONLY, &[]),
+                    }
+                    continue;
+                }
+                None => (OTHER, name.as_str().as_bytes()),
+            };
+            if let Some(to_bytes) = room.split_off_mut(..bytes.len())
+                && let Some(slot) = slots.next()
+            {
+                *slot = (place, short(room.len()));
+                to_bytes.copy_from_slice(bytes);
+            } else {
+                // What does not fit leaves no room for what follows it, so that the order stays.
+                unused = slots.len().max(unused);
+                slots = [].iter_mut();
+                push_more(&mut self.more, place, bytes);
             }
         }
+        self.count = INLINE.wrapping_sub(slots.len().max(unused));
     }
 
     /// Names and values, in the order in which they came.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> {
-        self.entries().map(|(index, bytes)| {
+        self.entries().map(|(place, bytes)| {
             let text = String::from_utf8_lossy(bytes);
-            match SHOWN.get(usize::from(index)) {
-                Some(name) => (Cow::Borrowed(*name), Some(text)),
+            match SHOWN.iter().chain(&HIDDEN).nth(usize::from(place & !NAME_ONLY)) {
+                Some(name) => (Cow::Borrowed(*name), (place & NAME_ONLY == 0).then_some(text)),
                 None => (text, None),
             }
         })
     }
 
-    fn entries(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        Entries(self.inline.get(..self.used).unwrap_or_default()).chain(Entries(&self.more))
-    }
-
     /// The value of the first header of that name that has one for showing.
     pub(crate) fn value(&self, name: &str) -> Option<Cow<'_, str>> {
-        let wanted = index(name)?;
-        self.entries().find(|(index, _)| *index == wanted).map(|(_, value)| String::from_utf8_lossy(value))
+        let wanted = SHOWN.iter().position(|shown| *shown == name)?;
+        let (_, value) = self.entries().find(|(place, _)| usize::from(*place) == wanted)?;
+        Some(String::from_utf8_lossy(value))
     }
 
-    /// That of `x-request-id`, if it is a text. It is asked for on the thread that fails.
-    pub(crate) fn request_id(&self) -> Option<&str> {
-        let is_wanted = |(index, _): &(u8, &[u8])| *index == REQUEST_ID;
-        let inline = self.inline.get(..self.used).unwrap_or_default();
-        let (_, value) = Entries(inline).find(is_wanted).or_else(|| Entries(&self.more).find(is_wanted))?;
-        std::str::from_utf8(value).ok()
+    /// That of the first `x-request-id`. The thread that fails asks for it.
+    pub(crate) fn request_id(&self) -> Option<&[u8]> {
+        match self.slots().iter().position(|(place, _)| *place == REQUEST_ID) {
+            Some(at) => Some(self.inline(at)),
+            None => More(&self.more).find(|(place, _)| *place == REQUEST_ID).map(|(_, value)| value),
+        }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        self.slots()
+            .iter()
+            .enumerate()
+            .map(|(at, (place, _))| (*place, self.inline(at)))
+            .chain(More(&self.more))
+    }
+
+    fn slots(&self) -> &[(u8, u16)] {
+        self.slots.get(..self.count).unwrap_or_default()
+    }
+
+    /// The bytes of the header with that number.
+    fn inline(&self, at: usize) -> &[u8] {
+        let end_of = |at: usize| {
+            let left = self.slots.get(at).map_or(INLINE_BYTES, |(_, left)| usize::from(*left));
+            INLINE_BYTES.saturating_sub(left)
+        };
+        let begin = at.checked_sub(1).map_or(0, end_of);
+        self.bytes.get(begin..end_of(at)).unwrap_or_default()
     }
 }
 
-/// Once something did not fit, the rest follows it, so that the order stays.
+/// Its low half: what fits in here is short.
+fn short(length: usize) -> u16 {
+    let [low, high, ..] = length.to_le_bytes();
+    u16::from_le_bytes([low, high])
+}
+
 #[cold]
-fn push_more(more: &mut Vec<u8>, index: u8, bytes: &[u8]) {
+fn push_more(more: &mut Vec<u8>, place: u8, bytes: &[u8]) {
     if more.len() < MAX_BYTES {
         let bytes = bytes.get(..MAX_VALUE).unwrap_or(bytes);
-        let [low, high, ..] = bytes.len().to_le_bytes();
-        more.extend_from_slice(&[index, low, high]);
+        more.push(place);
+        more.extend_from_slice(&short(bytes.len()).to_le_bytes());
         more.extend_from_slice(bytes);
     }
 }
 
-struct Entries<'a>(&'a [u8]);
+struct More<'a>(&'a [u8]);
 
-impl<'a> Iterator for Entries<'a> {
+impl<'a> Iterator for More<'a> {
     type Item = (u8, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let [index, low, high, rest @ ..] = self.0 else { return None };
+        let [place, low, high, rest @ ..] = self.0 else { return None };
         let (bytes, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes([*low, *high])))?;
         self.0 = rest;
-        Some((*index, bytes))
+        Some((*place, bytes))
     }
 }
 
-/// The place of a name in `SHOWN`. A `match` compares lengths first, and few bytes after that.
+/// The place of a name in `SHOWN`, or behind it in `HIDDEN`. Those that the `http` crate knows are numbers there, so
+/// this is one jump.
 #[inline]
-fn index(name: &str) -> Option<u8> {
+fn place(name: &HeaderName) -> Option<u8> {
+    Some(if *name == header::ACCEPT {
+        0
+    } else if *name == header::ACCEPT_ENCODING {
+        1
+    } else if *name == header::ACCEPT_LANGUAGE {
+        2
+    } else if *name == header::CACHE_CONTROL {
+        3
+    } else if *name == header::CONTENT_ENCODING {
+        4
+    } else if *name == header::CONTENT_LENGTH {
+        5
+    } else if *name == header::CONTENT_TYPE {
+        6
+    } else if *name == header::HOST {
+        7
+    } else if *name == header::ORIGIN {
+        8
+    } else if *name == header::REFERER {
+        9
+    } else if *name == header::TE {
+        15
+    } else if *name == header::USER_AGENT {
+        17
+    } else if *name == header::AUTHORIZATION {
+        19
+    } else if *name == header::CONNECTION {
+        20
+    } else if *name == header::COOKIE {
+        21
+    } else if *name == header::FORWARDED {
+        22
+    } else if *name == header::IF_MODIFIED_SINCE {
+        23
+    } else if *name == header::IF_NONE_MATCH {
+        24
+    } else if *name == header::UPGRADE_INSECURE_REQUESTS {
+        25
+    } else if *name == header::VIA {
+        26
+    } else {
+        return place_of_text(name.as_str());
+    })
+}
+
+/// That of those that it does not know. Lengths are compared first.
+#[inline(never)]
+fn place_of_text(name: &str) -> Option<u8> {
     Some(match name {
-        "accept" => 0,
-        "accept-encoding" => 1,
-        "accept-language" => 2,
-        "cache-control" => 3,
-        "content-encoding" => 4,
-        "content-length" => 5,
-        "content-type" => 6,
-        "host" => 7,
-        "origin" => 8,
-        "referer" => 9,
         "sec-fetch-dest" => 10,
         "sec-fetch-mode" => 11,
         "sec-fetch-site" => 12,
         "sec-fetch-user" => 13,
         "sentry-trace" => 14,
-        "te" => 15,
         "traceparent" => 16,
-        "user-agent" => 17,
         "x-request-id" => REQUEST_ID,
+        "baggage" => 27,
+        "priority" => 28,
+        "x-forwarded-for" => 29,
+        "x-forwarded-host" => 30,
+        "x-forwarded-proto" => 31,
         _ => return None,
     })
 }
@@ -184,86 +283,131 @@ impl fmt::Debug for Headers {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn seen(headers: &Headers) -> Vec<(String, Option<String>)> {
         headers.iter().map(|(name, value)| (name.into_owned(), value.map(Cow::into_owned))).collect()
     }
 
-    fn add(headers: &mut Headers, name: &str, value: &[u8], sensitive: bool) {
-        headers.extend([(name, value, sensitive)]);
+    fn kept(all: &[(&str, &[u8])]) -> Headers {
+        let mut headers = Headers::new();
+        // What was there before is gone.
+        headers.keep(&map(&[("host", &[b'x'; INLINE_BYTES]), ("via", b""), ("x-more", b"")]));
+        headers.clear();
+        headers.keep(&map(all));
+        headers
+    }
+
+    fn map(all: &[(&str, &[u8])]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in all {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            map.append(name, HeaderValue::from_bytes(value).unwrap());
+        }
+        map
     }
 
     #[test]
-    fn every_shown_name_has_its_index_and_no_other_has_one() {
-        for (at, name) in SHOWN.iter().enumerate() {
-            assert_eq!(index(name).map(usize::from), Some(at), "{name}");
+    fn every_name_of_the_lists_has_its_place_and_no_other_has_one() {
+        let place = |name: &str| place(&HeaderName::from_bytes(name.as_bytes()).unwrap());
+        for (at, name) in SHOWN.iter().chain(&HIDDEN).enumerate() {
+            assert_eq!(place(name).map(usize::from), Some(at), "{name}");
+            assert_eq!(place(&name.to_uppercase()).map(usize::from), Some(at), "{name}");
         }
-        for name in ["authorization", "cookie", "x-api-key", "accept-charset", ""] {
-            assert_eq!(index(name), None, "{name}");
+        for name in ["set-cookie", "x-api-key", "accept-charset", "x-request-ids"] {
+            assert_eq!(place(name), None, "{name}");
         }
     }
 
     #[test]
     fn values_are_shown_by_allow_list_and_never_when_marked_sensitive() {
+        let mut all = map(&[
+            ("host", b"shop:80"),
+            ("authorization", b"Bearer x"),
+            ("x-api-key", b"x"),
+            ("user-agent", b"curl"),
+            ("x-request-id", b"secret"),
+            ("accept", b""),
+            ("referer", b"\xff"),
+        ]);
+        for name in ["user-agent", "x-request-id"] {
+            all.get_mut(name).unwrap().set_sensitive(true);
+        }
         let mut headers = Headers::new();
-        add(&mut headers, "host", b"shop:80", false);
-        add(&mut headers, "authorization", b"Bearer x", false);
-        add(&mut headers, "user-agent", b"curl", true);
-        add(&mut headers, "accept", b"", false);
-        add(&mut headers, "referer", b"\xff", false);
+        headers.keep(&all);
         let value = |value: &str| Some(value.to_owned());
         assert_eq!(
             seen(&headers),
             [
                 ("host".to_owned(), value("shop:80")),
                 ("authorization".to_owned(), None),
+                ("x-api-key".to_owned(), None),
                 ("user-agent".to_owned(), None),
+                ("x-request-id".to_owned(), None),
                 ("accept".to_owned(), value("")),
                 ("referer".to_owned(), value("\u{fffd}")),
             ]
         );
         assert_eq!(headers.value("host").as_deref(), Some("shop:80"));
         assert_eq!(headers.value("authorization"), None);
+        assert_eq!(headers.request_id(), None);
     }
 
     #[test]
     fn what_just_fits_and_what_just_does_not_is_kept_in_order() {
-        for length in INLINE - 8..INLINE + 4 {
-            let mut headers = Headers::new();
-            add(&mut headers, "host", &vec![b'v'; length], false);
-            add(&mut headers, "x-after", b"", false);
-            let lengths =
-                seen(&headers).into_iter().map(|(name, value)| (name, value.map(|value| value.len())));
+        for length in INLINE_BYTES - 40..INLINE_BYTES + 4 {
+            let host = vec![b'v'; length];
+            let headers =
+                kept(&[("host", &host), ("x-after", b""), ("cookie", b""), ("x-last", b""), ("via", b"")]);
+            let seen = seen(&headers);
+            let seen: Vec<_> =
+                seen.iter().map(|(name, value)| (&**name, value.as_ref().map(String::len))).collect();
             assert_eq!(
-                lengths.collect::<Vec<_>>(),
-                [("host".to_owned(), Some(length)), ("x-after".to_owned(), None)]
+                seen,
+                [
+                    ("host", Some(length)),
+                    ("x-after", None),
+                    ("cookie", None),
+                    ("x-last", None),
+                    ("via", None)
+                ],
+                "{length}"
             );
         }
     }
 
     #[test]
-    fn the_id_of_the_request_is_the_first_wherever_it_is() {
-        for before in [0, 10, INLINE] {
-            let mut headers = Headers::new();
-            add(&mut headers, "accept", &vec![b'x'; before], false);
-            assert_eq!(headers.request_id(), None);
-            add(&mut headers, "x-request-id", b"first", false);
-            add(&mut headers, "x-request-id", b"second", false);
-            assert_eq!(headers.request_id(), Some("first"), "after {before}");
-            headers.clear();
-            assert_eq!(headers.request_id(), None);
-            add(&mut headers, "x-request-id", b"\xff", false);
-            assert_eq!(headers.request_id(), None);
+    fn more_than_most_requests_send_is_kept_in_order() {
+        for count in [INLINE - 1, INLINE, INLINE + 1, 3 * INLINE] {
+            let names: Vec<_> = (0..count).map(|number| format!("x-{number}")).collect();
+            let all: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &b""[..])).collect();
+            let id = ("x-request-id", &b"42"[..]);
+            let headers = kept(&[&all[..], &[id]].concat());
+            let seen: Vec<_> = seen(&headers).into_iter().map(|(name, _)| name).collect();
+            assert_eq!(seen, [&names[..], &["x-request-id".to_owned()]].concat());
+            assert_eq!(headers.request_id(), Some(&b"42"[..]));
         }
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
-        let mut headers = Headers::new();
-        for _ in 0..1_000 {
-            add(&mut headers, "accept", &[b'x'; 5_000], false);
+    fn the_id_of_the_request_is_the_first_wherever_it_is() {
+        for before in 0..INLINE_BYTES + 4 {
+            let accept = vec![b'x'; before];
+            assert_eq!(kept(&[("accept", &accept)]).request_id(), None);
+            let ids: [(&str, &[u8]); 2] = [("x-request-id", b"first"), ("x-request-id", b"second")];
+            let headers = kept(&[&[("accept", &*accept)][..], &ids].concat());
+            assert_eq!(headers.request_id(), Some(&b"first"[..]), "after {before}");
         }
+        let mut headers = kept(&[("x-request-id", b"first")]);
+        headers.clear();
+        assert_eq!(headers.request_id(), None);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let headers = kept(&[("accept", &[b'x'; 5_000][..]); 1_000]);
         assert!(headers.more.len() < MAX_BYTES + MAX_VALUE + 3);
         assert!(
             seen(&headers)
