@@ -120,20 +120,15 @@ impl Trace {
 }
 
 impl Context {
-    /// The context of a request, whose headers are filled in by `keep_headers`.
+    /// The context of a request, which is filled in by `keep`.
     #[inline]
-    pub(crate) fn for_request(
-        reporter: Arc<Reporter>,
-        line: RequestLine,
-        keep_headers: impl FnOnce(&mut Headers),
-    ) -> Self {
+    pub(crate) fn for_request(reporter: Arc<Reporter>, keep: impl FnOnce(&mut RequestSnapshot)) -> Self {
         let mut inner = pool::take().unwrap_or_else(|| Arc::new(Inner::new(None, Origin::Request)));
         // Nobody else holds what is new or comes from the pool.
         if let Some(inner) = Arc::get_mut(&mut inner) {
             inner.reporter = Some(reporter);
-            inner.request.line = line;
             inner.has_request = true;
-            keep_headers(&mut inner.request.headers);
+            keep(&mut inner.request);
         }
         Self(Some(inner))
     }
@@ -306,8 +301,7 @@ impl Inner {
     fn reset(&mut self) {
         self.settle();
         self.reporter = None;
-        self.request.line = RequestLine::default();
-        self.request.headers.clear();
+        self.request.clear();
         self.has_request = false;
         if self.origin != Origin::Request {
             self.job = None;

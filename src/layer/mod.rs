@@ -234,7 +234,7 @@ impl RequestInfo<'_> {
     /// The path as it came in, without the query.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.0.line.uri.path()
+        self.0.line.target.path()
     }
 
     /// The pattern of the route, where a router said it: `/orders/{id}`.

@@ -1,25 +1,24 @@
 //! What is kept of a request while it runs: little, and nothing is formatted.
 
+use std::any::TypeId;
+
 use http::header;
 use http::{Request, Uri};
 
-use crate::record::{ClientAddress, GRPC, Headers, RequestLine, Route};
+use crate::record::{ClientAddress, GRPC, RequestSnapshot, Route};
 
-pub(super) fn line<B>(
+/// Fills in the snapshot where it stays: moving it costs more than the rest of the layer.
+#[inline]
+pub(super) fn keep<B: 'static>(
     request: &Request<B>,
-    is_router_body: bool,
     client: Option<ClientAddress>,
-) -> RequestLine {
-    RequestLine {
-        method: request.method().clone(),
-        uri: uri(request).clone(),
-        route: route(request, is_router_body),
-        client,
-    }
-}
-
-/// Keeps the headers, in the place where they stay: moving them costs more than the rest of the layer.
-pub(super) fn keep_headers<B>(request: &Request<B>, headers: &mut Headers) {
+    snapshot: &mut RequestSnapshot,
+) {
+    let RequestSnapshot { line, headers } = snapshot;
+    line.method.clone_from(request.method());
+    line.target.set(uri(request));
+    line.route = route(request);
+    line.client = client;
     headers.keep(request.headers());
 }
 
@@ -32,7 +31,7 @@ fn uri<B>(request: &Request<B>) -> &Uri {
     request.uri()
 }
 
-fn route<B>(request: &Request<B>, is_router_body: bool) -> Route {
+fn route<B: 'static>(request: &Request<B>) -> Route {
     #[cfg(feature = "axum")]
     {
         use axum::extract::{MatchedPath, OriginalUri};
@@ -49,5 +48,17 @@ fn route<B>(request: &Request<B>, is_router_body: bool) -> Route {
     if content_type.is_some_and(|value| value.as_bytes().starts_with(GRPC.as_bytes())) {
         return Route::Method;
     }
-    Route::Path { around_router: is_router_body }
+    Route::Path { around_router: is_axum_body::<B>() }
+}
+
+fn is_axum_body<B: 'static>() -> bool {
+    #[cfg(feature = "axum")]
+    {
+        TypeId::of::<B>() == TypeId::of::<axum::body::Body>()
+    }
+    #[cfg(not(feature = "axum"))]
+    {
+        let _ = TypeId::of::<B>();
+        false
+    }
 }

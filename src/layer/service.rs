@@ -1,6 +1,5 @@
 //! The service: starts a context for each request, or steps aside.
 
-use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,15 +66,15 @@ where
         } else {
             None
         };
-        let line = request::line(&request, is_axum_body::<B>(), client);
-        if matches!(line.route, Route::Path { around_router: true }) {
-            warn_around_router();
-        }
         let hub = Arc::new(Hub::new_from_top(&reporter.hub));
         let settings = &reporter.settings;
         let traces = Traces { rate: settings.traces_sample_rate, trusts_sampled: settings.trusts_sampled };
-        let context =
-            Context::for_request(reporter, line, |headers| request::keep_headers(&request, headers));
+        let context = Context::for_request(reporter, |snapshot| {
+            request::keep(&request, client, snapshot);
+            if matches!(snapshot.line.route, Route::Path { around_router: true }) {
+                warn_around_router();
+            }
+        });
         let traced = if traces.rate > 0.0 { traces.start(&context) } else { None };
         #[cfg(any(feature = "axum", feature = "tonic"))]
         super::body::tee(&mut request, &context);
@@ -100,18 +99,6 @@ where
             Ok(future) => ReportFuture::active(future, active),
             Err(caught) => ReportFuture::panicked(active, caught),
         }
-    }
-}
-
-fn is_axum_body<B: 'static>() -> bool {
-    #[cfg(feature = "axum")]
-    {
-        TypeId::of::<B>() == TypeId::of::<axum::body::Body>()
-    }
-    #[cfg(not(feature = "axum"))]
-    {
-        let _ = TypeId::of::<B>();
-        false
     }
 }
 

@@ -18,6 +18,7 @@ mod normalise;
 mod route;
 mod said;
 mod subject;
+mod target;
 mod third_party;
 
 use std::borrow::Cow;
@@ -25,7 +26,7 @@ use std::error::Error;
 use std::fmt;
 use std::panic::Location;
 
-use http::{Method, StatusCode, Uri};
+use http::{Method, StatusCode};
 
 pub(crate) use self::additions::Additions;
 pub(crate) use self::address::ClientAddress;
@@ -47,6 +48,7 @@ pub(crate) use self::normalise::{normalise, normalise_path};
 pub use self::said::{Breadcrumb, User};
 pub(crate) use self::said::{MAX_SHORT, short_text, to_value, value_weight};
 pub(crate) use self::subject::Subject;
+pub(crate) use self::target::RequestTarget;
 pub(crate) use self::third_party::{ResponseBody, Target};
 pub use self::third_party::{ThirdPartyClass, ThirdPartyFailure, ThirdPartyPhase};
 
@@ -209,7 +211,7 @@ pub(crate) struct RequestSnapshot {
 #[derive(Debug)]
 pub(crate) struct RequestLine {
     pub(crate) method: Method,
-    pub(crate) uri: Uri,
+    pub(crate) target: RequestTarget,
     pub(crate) route: Route,
     /// Where it comes from, as far as that is known and somebody asks.
     pub(crate) client: Option<ClientAddress>,
@@ -218,11 +220,22 @@ pub(crate) struct RequestLine {
 impl Default for RequestLine {
     fn default() -> Self {
         let route = Route::Path { around_router: false };
-        Self { method: Method::GET, uri: Uri::default(), route, client: None }
+        Self { method: Method::GET, target: RequestTarget::new(), route, client: None }
     }
 }
 
 impl RequestSnapshot {
+    /// Forgets the request.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        let RequestLine { method, target, route, client } = &mut self.line;
+        *method = Method::GET;
+        target.clear();
+        *route = Route::Path { around_router: false };
+        *client = None;
+        self.headers.clear();
+    }
+
     /// Whether this is a call of gRPC, which has rules of its own for names and for failing.
     pub(crate) fn is_grpc(&self) -> bool {
         matches!(self.line.route, Route::Method)

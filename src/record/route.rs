@@ -51,8 +51,8 @@ impl RequestSnapshot {
             Route::Matched(pattern) => (method, Path::Pattern(pattern.as_str())),
             #[cfg(feature = "axum")]
             Route::Unmatched => (method, Path::Pattern("<unmatched>")),
-            Route::Method => (None, Path::Pattern(self.line.uri.path())),
-            Route::Path { .. } => (method, Path::OfRequest(self.line.uri.path())),
+            Route::Method => (None, Path::Pattern(self.line.target.path())),
+            Route::Path { .. } => (method, Path::OfRequest(self.line.target.path())),
         }
     }
 }
@@ -67,12 +67,13 @@ enum Path<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Headers, RequestLine};
+    use super::super::{Headers, RequestLine, RequestTarget};
     use super::*;
 
     fn request(path: &'static str, route: Route) -> RequestSnapshot {
-        let line =
-            RequestLine { method: Method::POST, uri: http::Uri::from_static(path), route, client: None };
+        let mut target = RequestTarget::new();
+        target.set(&http::Uri::from_static(path));
+        let line = RequestLine { method: Method::POST, target, route, client: None };
         RequestSnapshot { line, headers: Headers::new() }
     }
 

@@ -120,7 +120,7 @@ pub(crate) fn request(event: &mut Event<'static>, snapshot: &RequestSnapshot, bo
             }
         }
         // Another layer showed it, secrets of the path included.
-        Some(Request { url: Some(url), .. }) if url.path() == snapshot.line.uri.path() => {
+        Some(Request { url: Some(url), .. }) if url.path() == snapshot.line.target.path() => {
             url.set_path(&shown_path(snapshot));
         }
         Some(_) => {}
@@ -195,7 +195,7 @@ pub(crate) fn level(level: Level) -> sentry::Level {
 pub(super) fn shown(snapshot: &RequestSnapshot) -> Request {
     let mut request = Request {
         method: Some(snapshot.line.method.to_string()),
-        query_string: snapshot.line.uri.query().map(str::to_owned),
+        query_string: snapshot.line.target.query().map(str::to_owned),
         ..Request::default()
     };
     for (name, value) in snapshot.headers.iter() {
@@ -210,16 +210,16 @@ pub(super) fn shown(snapshot: &RequestSnapshot) -> Request {
             .or_insert(value);
     }
     let host = request.headers.get("host").map(String::as_str);
-    let authority = snapshot.line.uri.authority().and_then(|authority| authority.as_str().rsplit('@').next());
+    let authority = snapshot.line.target.authority().and_then(|authority| authority.rsplit('@').next());
     let host = authority.or(host).unwrap_or("localhost");
-    let scheme = snapshot.line.uri.scheme_str().unwrap_or("http");
+    let scheme = snapshot.line.target.scheme().unwrap_or("http");
     request.url = format!("{scheme}://{host}{}", shown_path(snapshot)).parse().ok();
     request
 }
 
 /// The path, without the segments that the route's pattern calls a secret: `/reset/{token}`.
 fn shown_path(snapshot: &RequestSnapshot) -> Cow<'_, str> {
-    let path = snapshot.line.uri.path();
+    let path = snapshot.line.target.path();
     #[cfg(feature = "axum")]
     if let Route::Matched(pattern) = &snapshot.line.route
         && pattern.as_str().contains('{')
