@@ -47,7 +47,7 @@ impl Context {
 
     #[inline]
     fn change_body<T>(&self, change: impl FnOnce(&mut Option<KeptBody>) -> T) -> Option<T> {
-        self.0.as_ref().map(|inner| change(&mut inner.shared().body))
+        self.0.as_ref().map(|inner| change(&mut inner.lock().body))
     }
 }
 
@@ -55,6 +55,6 @@ impl Inner {
     /// Frees what is kept, where somebody holds the context beyond the end of its request.
     #[cold]
     pub(super) fn forget_body(&self) {
-        drop(self.shared().body.take());
+        drop(self.lock().body.take());
     }
 }

@@ -103,21 +103,14 @@ impl Context {
         std::mem::take(&mut inner.shared().failed_calls)
     }
 
-    /// The same at the end of the request: a task that goes on tells of its calls itself.
+    /// The same at the end of the request, if there are any: a task that goes on tells of its calls itself.
     #[inline]
-    pub(crate) fn end_calls(&self) -> Vec<FailedCall> {
-        match &self.0 {
-            Some(inner) if Arc::strong_count(inner) > 1 => {
-                inner.has_ended.store(true, Ordering::SeqCst);
-                if inner.has_failed_calls.load(Ordering::SeqCst) {
-                    self.take_failed_calls()
-                } else {
-                    Vec::new()
-                }
-            }
-            _ if self.has_failed_calls() => self.take_failed_calls(),
-            _ => Vec::new(),
+    pub(crate) fn end_calls(&self) -> Option<Vec<FailedCall>> {
+        let inner = self.0.as_ref()?;
+        if Arc::strong_count(inner) > 1 {
+            inner.has_ended.store(true, Ordering::SeqCst);
         }
+        inner.has_failed_calls.load(Ordering::SeqCst).then(|| self.take_failed_calls())
     }
 }
 
@@ -125,7 +118,6 @@ impl Inner {
     /// How many of them nobody will tell of.
     pub(super) fn forget_calls(&mut self) -> usize {
         *self.has_failed_calls.get_mut() = false;
-        *self.has_ended.get_mut() = false;
         let shared = self.shared.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
         std::mem::take(&mut shared.failed_calls).len()
     }

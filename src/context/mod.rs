@@ -76,6 +76,8 @@ struct Inner {
     has_ended: AtomicBool,
     /// Whether a failure that was logged waits: what success pays is this look.
     holds: AtomicBool,
+    /// Whether there may be more in what follows than a body: a request of which nobody says anything pays this look.
+    was_opened: AtomicBool,
     shared: Mutex<Shared>,
 }
 
@@ -270,7 +272,8 @@ impl Context {
 
     #[inline]
     pub(crate) fn unpark(&self) -> Option<Box<Details>> {
-        self.0.as_ref().and_then(|inner| inner.shared().parked.take())
+        let inner = self.0.as_ref().filter(|inner| inner.was_opened.load(Ordering::Relaxed))?;
+        inner.shared().parked.take()
     }
 }
 
@@ -292,6 +295,7 @@ impl Inner {
             has_failed_calls: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             holds: AtomicBool::new(false),
+            was_opened: AtomicBool::new(false),
             shared: Mutex::default(),
         }
     }
@@ -299,7 +303,12 @@ impl Inner {
     /// Forgets the request or job and everything that was said.
     #[inline]
     fn reset(&mut self) {
-        self.settle();
+        if std::mem::take(self.was_opened.get_mut()) {
+            self.settle();
+            *self.shared.get_mut().unwrap_or_else(PoisonError::into_inner) = Shared::default();
+        }
+        self.shared.get_mut().unwrap_or_else(PoisonError::into_inner).body = None;
+        *self.has_ended.get_mut() = false;
         self.reporter = None;
         self.request.clear();
         self.has_request = false;
@@ -308,15 +317,10 @@ impl Inner {
             self.origin = Origin::Request;
         }
         self.trace.take();
-        let shared = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
-        shared.facts = None;
-        shared.told = None;
-        shared.body = None;
-        shared.logged = None;
-        shared.waits_for_nothing = false;
     }
 
     /// Counts a report that became a response which nobody saw: the request was cancelled.
+    #[cold]
     fn settle(&mut self) {
         let unseen = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner).parked.take();
         let unseen = unseen.filter(|details| !details.fate.is_decided());
@@ -334,6 +338,13 @@ impl Inner {
 
     #[inline]
     fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.was_opened.store(true, Ordering::Relaxed);
+        self.lock()
+    }
+
+    /// The same for who touches nothing but the body.
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

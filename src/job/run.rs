@@ -280,7 +280,7 @@ impl Active {
     fn end(mut self) {
         // It holds the context, too.
         drop(self.overrun.take());
-        for call in self.context.end_calls() {
+        for call in self.context.end_calls().into_iter().flatten() {
             submit_call(&self.context, call, || Some(Arc::clone(&self.hub)));
         }
         std::mem::take(&mut self.context).recycle(true);

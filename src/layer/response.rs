@@ -59,8 +59,7 @@ impl Drop for Active {
         if let Some(traced) = self.traced.take() {
             self.finish(&traced);
         }
-        let calls = self.context.end_calls();
-        if !calls.is_empty() {
+        if let Some(calls) = self.context.end_calls() {
             self.tell(calls);
         }
         std::mem::take(&mut self.context).recycle(self.gave_body);
