@@ -12,12 +12,16 @@ thread_local! {
 }
 
 impl Context {
-    /// The same as `enter` for who has nothing else to do with the context meanwhile: it changes places with the one
-    /// that is current, and back.
+    /// Runs something in this context, and with `hub` as the SDK's: the context changes places with the one that is
+    /// current, and back, by when whoever entered meanwhile has left. `run` catches its own panics.
     #[inline]
-    pub(crate) fn lend(&mut self, hub: &Arc<Hub>) -> Lent<'_> {
+    pub(crate) fn lend<T>(&mut self, hub: &Arc<Hub>, run: impl FnOnce() -> T) -> T {
         self.change_places();
-        Lent { context: self, _hub: HubSwitchGuard::new(Arc::clone(hub)) }
+        let switched = HubSwitchGuard::new(Arc::clone(hub));
+        let done = run();
+        drop(switched);
+        self.change_places();
+        done
     }
 
     #[inline]
@@ -50,21 +54,6 @@ pub(super) fn with_current<T>(look: impl FnOnce(Option<&Arc<Inner>>) -> T) -> Op
 #[inline]
 pub(crate) fn in_request() -> bool {
     with_current(|inner| inner.is_some_and(|inner| inner.has_request)).unwrap_or_default()
-}
-
-/// Has the context change places once more when dropped, on the thread that lent it. Whoever entered meanwhile has left
-/// by then.
-#[must_use]
-pub(crate) struct Lent<'a> {
-    context: &'a mut Context,
-    _hub: HubSwitchGuard,
-}
-
-impl Drop for Lent<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.context.change_places();
-    }
 }
 
 /// Puts the previous context and hub back when dropped, on the thread that entered.

@@ -8,7 +8,7 @@ use http::{Request, StatusCode};
 use ipnet::IpNet;
 
 use super::RequestInfo;
-use crate::context::Context;
+use crate::context::{Context, current};
 use crate::panics;
 use crate::record::User;
 use crate::scrub::scrub_text;
@@ -33,12 +33,12 @@ impl Choices {
     }
 }
 
-/// Remembers who the request is from, where somebody knows.
+/// Remembers who the request that is running here is from, where somebody knows.
 #[inline(never)]
-pub(super) fn note_user<B>(user: &UserOf, request: Request<B>, context: &Context) -> Request<B> {
+pub(super) fn note_user<B>(user: &UserOf, request: Request<B>) -> Request<B> {
     let (parts, body) = request.into_parts();
     if let Some(user) = asked("user", || user(&parts)).flatten() {
-        context.user(user);
+        current().user(user);
     }
     Request::from_parts(parts, body)
 }

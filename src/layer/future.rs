@@ -9,7 +9,6 @@ use http::Response;
 use pin_project_lite::pin_project;
 
 use super::response::{self, Active};
-use crate::panics::{self, Caught};
 
 pin_project! {
     /// The future of [`ReportService`](super::ReportService).
@@ -19,7 +18,6 @@ pin_project! {
         inner: Option<F>,
         // `None` when the layer steps aside, and after the end.
         active: Option<Active>,
-        caught: Option<Box<Caught>>,
     }
 
     impl<F> PinnedDrop for ReportFuture<F> {
@@ -38,15 +36,11 @@ pin_project! {
 
 impl<F> ReportFuture<F> {
     pub(super) fn passing(inner: F) -> Self {
-        Self { inner: Some(inner), active: None, caught: None }
+        Self { inner: Some(inner), active: None }
     }
 
-    pub(super) fn active(inner: F, active: Active) -> Self {
-        Self { inner: Some(inner), active: Some(active), caught: None }
-    }
-
-    pub(super) fn panicked(active: Active, caught: Caught) -> Self {
-        Self { inner: None, active: Some(active), caught: Some(Box::new(caught)) }
+    pub(super) fn active(inner: Option<F>, active: Active) -> Self {
+        Self { inner, active: Some(active) }
     }
 }
 
@@ -58,50 +52,43 @@ where
 {
     type Output = Result<Response<R>, E>;
 
+    // The answer stays where it was written while it is looked at: moving it costs more than that.
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let mut polled = Poll::Pending;
         let Some(active) = this.active.as_mut() else {
             // Stepped aside, or polled again after the end.
-            return this.inner.as_pin_mut().map_or(Poll::Pending, |inner| inner.poll(cx));
+            if let Some(inner) = this.inner.as_pin_mut() {
+                polled = inner.poll(cx);
+            }
+            return polled;
         };
-        let polled = match this.inner.as_pin_mut() {
-            Some(inner) => {
-                let lent = active.context.lend(&active.hub);
-                let polled = panics::guarded(|| inner.poll(cx));
-                drop(lent);
-                if let Some(panic) = panics::seen() {
-                    active.panic = Some(panic);
-                }
-                polled
-            }
-            None => match this.caught.take() {
-                Some(caught) => Err(*caught),
-                None => return Poll::Pending,
-            },
+        let caught = match this.inner.as_pin_mut() {
+            Some(inner) => active.run(|| polled = inner.poll(cx)).err(),
+            None => active.caught.take().map(|caught| *caught),
         };
-        match polled {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(Ok(mut answer))) => {
-                if let Some(active) = this.active.take() {
-                    let active = active.answered(&mut answer);
-                    #[cfg(any(feature = "axum", feature = "tonic"))]
-                    super::stream::watch(&mut answer, active);
-                    #[cfg(not(any(feature = "axum", feature = "tonic")))]
-                    drop(active);
-                }
-                Poll::Ready(Ok(answer))
+        if let Some(caught) = caught {
+            if let Some(active) = this.active.take() {
+                polled = Poll::Ready(Ok(response::after_panic(active, caught)));
             }
-            Ok(Poll::Ready(Err(error))) => {
-                if let Some(active) = this.active.take() {
-                    active.failed(&error);
-                }
-                Poll::Ready(Err(error))
-            }
-            Err(caught) => match this.active.take() {
-                Some(active) => Poll::Ready(Ok(response::after_panic(active, caught))),
-                None => Poll::Pending,
-            },
+            return polled;
         }
+        match &mut polled {
+            // Alone: with the others it would be moved as if it held an answer.
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(answer)) => {
+                active.answered(answer);
+                #[cfg(any(feature = "axum", feature = "tonic"))]
+                super::stream::watch(answer, this.active);
+                *this.active = None;
+            }
+            Poll::Ready(Err(error)) => {
+                if let Some(active) = this.active.take() {
+                    active.failed(error);
+                }
+            }
+        }
+        polled
     }
 }
 

@@ -19,7 +19,7 @@ use super::traces::Traced;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use crate::context::is_listening;
 use crate::context::{Context, put, spans};
-use crate::panics::Caught;
+use crate::panics::{self, Caught};
 use crate::record::{
     Cause, Details, EventId, FailedCall, Kind, Level, Link, Mechanism, Origin, PanicInfo, RequestSnapshot,
 };
@@ -43,6 +43,8 @@ pub(super) struct Active {
     pub(super) context: Context,
     pub(super) hub: Arc<Hub>,
     pub(super) choices: Option<Arc<Choices>>,
+    /// How the service panicked when it was called: the response says so.
+    pub(super) caught: Option<Box<Caught>>,
     /// A panic that somebody further in caught.
     pub(super) panic: Option<Box<PanicInfo>>,
     /// One failure, one event: what fails after that is a consequence.
@@ -67,9 +69,19 @@ impl Drop for Active {
 }
 
 impl Active {
+    /// Runs code of the service in the request's context.
+    #[inline]
+    pub(super) fn run<T>(&mut self, run: impl FnOnce() -> T) -> Result<T, Caught> {
+        let done = self.context.lend(&self.hub, || panics::guarded(run));
+        if let Some(panic) = panics::seen() {
+            self.panic = Some(panic);
+        }
+        done
+    }
+
     /// A response came. It goes on with the id of its event, or untouched.
     #[inline]
-    pub(super) fn answered<R>(mut self, answer: &mut Response<R>) -> Self {
+    pub(super) fn answered<R>(&mut self, answer: &mut Response<R>) {
         if let Some(traced) = &mut self.traced {
             traced.status = Some(answer.status());
         }
@@ -91,7 +103,6 @@ impl Active {
             // The body may take hours.
             self.tell(self.context.take_failed_calls());
         }
-        self
     }
 
     /// The trailers of a call of gRPC came.

@@ -16,7 +16,6 @@ use super::traces::Traces;
 use super::{client_ip, request};
 use crate::auth;
 use crate::context::{Context, in_request};
-use crate::panics;
 use crate::record::{ClientIp, Route};
 use crate::reporter;
 
@@ -50,7 +49,7 @@ where
 
     // Inlined into axum's wrapper, the future would be made in one place and moved to another.
     #[inline(never)]
-    fn call(&mut self, mut request: Request<B>) -> ReportFuture<S::Future> {
+    fn call(&mut self, request: Request<B>) -> ReportFuture<S::Future> {
         let Some(reporter) = reporter::global() else {
             return ReportFuture::passing(self.inner.call(request));
         };
@@ -76,29 +75,33 @@ where
             }
         });
         let traced = if traces.rate > 0.0 { traces.start(&context) } else { None };
+        // Nothing large goes through `run`, where it would be moved at each step.
+        let (mut request, mut future) = (Some(request), None);
         #[cfg(any(feature = "axum", feature = "tonic"))]
-        super::body::tee(&mut request, &context);
-        let called = {
-            let _entered = context.enter(&hub);
-            // In its place, so that the request is moved only for those who ask.
-            if let Some(user) = self.choices.as_ref().and_then(|choices| choices.user.as_deref()) {
-                request = choices::note_user(user, request, &context);
-            }
-            panics::guarded(|| self.inner.call(request))
-        };
-        let active = Active {
-            traced,
+        if let Some(request) = &mut request {
+            super::body::tee(request, &context);
+        }
+        let mut active = Active {
             context,
             hub,
             choices: self.choices.clone(),
-            panic: panics::seen(),
+            caught: None,
+            panic: None,
             reported: false,
             gave_body: false,
+            traced,
         };
-        match called {
-            Ok(future) => ReportFuture::active(future, active),
-            Err(caught) => ReportFuture::panicked(active, caught),
-        }
+        let user = self.choices.as_ref().and_then(|choices| choices.user.as_deref());
+        let called = active.run(|| {
+            if let Some(request) = request.take() {
+                future = Some(match user {
+                    Some(user) => self.inner.call(choices::note_user(user, request)),
+                    None => self.inner.call(request),
+                });
+            }
+        });
+        active.caught = called.err().map(Box::new);
+        ReportFuture::active(future, active)
     }
 }
 

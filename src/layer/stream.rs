@@ -12,17 +12,15 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::response::Active;
-use crate::panics;
 use crate::record::{Cause, Details, Mechanism};
 use crate::report::chain;
 use crate::report::submit::was_told;
 
-/// Watches a body that may still fail, if its type is one that can be wrapped inside itself. One whose size
-/// is known holds its bytes already.
-pub(super) fn watch<R: 'static>(answer: &mut Response<R>, active: Active) {
+/// Has a body that may still fail take `active` along, if its type is one that can be wrapped inside itself. One whose
+/// size is known holds its bytes already.
+pub(super) fn watch<R: 'static>(answer: &mut Response<R>, active: &mut Option<Active>) {
     let status = answer.status();
     let body: &mut dyn Any = answer.body_mut();
-    let mut active = Some(active);
     let answered = |active: &mut Option<Active>| {
         let active = active.take();
         // The body may go on for hours.
@@ -30,9 +28,9 @@ pub(super) fn watch<R: 'static>(answer: &mut Response<R>, active: Active) {
         active
     };
     #[cfg(feature = "axum")]
-    rewrap(body, |inner| axum::body::Body::new(Watched { inner, active: answered(&mut active), status }));
+    rewrap(body, |inner| axum::body::Body::new(Watched { inner, active: answered(active), status }));
     #[cfg(feature = "tonic")]
-    rewrap(body, |inner| tonic::body::Body::new(Watched { inner, active: answered(&mut active), status }));
+    rewrap(body, |inner| tonic::body::Body::new(Watched { inner, active: answered(active), status }));
 }
 
 fn rewrap<B: Body + Default + 'static>(body: &mut dyn Any, wrap: impl FnOnce(B) -> B) {
@@ -71,11 +69,7 @@ where
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
         let Some(active) = this.active.as_mut() else { return this.inner.poll_frame(cx) };
-        let polled = {
-            let _lent = active.context.lend(&active.hub);
-            panics::guarded(|| this.inner.poll_frame(cx))
-        };
-        match polled {
+        match active.run(|| this.inner.poll_frame(cx)) {
             Ok(polled) => {
                 if let Poll::Ready(Some(Ok(frame))) = &polled
                     && let Some(trailers) = frame.trailers_ref()
