@@ -249,7 +249,7 @@ mod tests {
         let task = request.clone();
         // The request has looked whether something is held back: nothing was. Now the task logs.
         assert!(task.hold(line("the mail could not be sent")).is_none());
-        super::super::pool::put(request.0.unwrap(), false);
+        super::super::pool::put(request.0.unwrap(), None, false);
         assert_eq!(SENT.load(Ordering::Relaxed), 1);
         assert!(task.hold(line("nor could the fax")).is_some(), "from now on a line is sent by who logs it");
     }

@@ -21,6 +21,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use sentry::Hub;
 use sentry::protocol::{SpanId, TraceId};
 
 pub(crate) use self::entered::in_request;
@@ -79,6 +80,8 @@ struct Inner {
     /// Whether there may be more in what follows than a body: a request of which nobody says anything pays this look.
     was_opened: AtomicBool,
     shared: Mutex<Shared>,
+    /// What stands in the place of the request's hub while the context waits for another one.
+    empty_hub: Option<Hub>,
 }
 
 #[derive(Default)]
@@ -122,17 +125,23 @@ impl Trace {
 }
 
 impl Context {
-    /// The context of a request, which is filled in by `keep`.
+    /// The context of a request, which is filled in by `keep`, and its hub.
     #[inline]
-    pub(crate) fn for_request(reporter: Arc<Reporter>, keep: impl FnOnce(&mut RequestSnapshot)) -> Self {
-        let mut inner = pool::take().unwrap_or_else(|| Arc::new(Inner::new(None, Origin::Request)));
+    pub(crate) fn for_request(
+        reporter: Arc<Reporter>,
+        keep: impl FnOnce(&mut RequestSnapshot),
+    ) -> (Self, Arc<Hub>) {
+        let (mut inner, hub) = pool::take_with_hub(&reporter.hub).unwrap_or_else(|| {
+            let hub = Hub::new_from_top(&reporter.hub);
+            (Arc::new(Inner::new(None, Origin::Request)), Arc::new(hub))
+        });
         // Nobody else holds what is new or comes from the pool.
         if let Some(inner) = Arc::get_mut(&mut inner) {
             inner.reporter = Some(reporter);
             inner.has_request = true;
             keep(&mut inner.request);
         }
-        Self(Some(inner))
+        (Self(Some(inner)), hub)
     }
 
     /// The context of a run of a job. `trace` is what it goes on with, if it came with one.
@@ -153,15 +162,15 @@ impl Context {
         Self(Some(Arc::new(Inner::new(Some(reporter), origin))))
     }
 
-    /// Ends the context of a request or a job. If nobody else holds it, the next one on this thread gets its place.
-    /// `gave_body`: its failure took the body with it.
+    /// Ends the context of a request or a job, and the hub of a request. If nobody else holds them, the next one on
+    /// this thread gets their places. `gave_body`: its failure took the body with it.
     #[inline]
-    pub(crate) fn recycle(self, gave_body: bool) {
+    pub(crate) fn recycle(self, hub: Option<&mut Arc<Hub>>, gave_body: bool) {
         if let Some(inner) = self.0 {
             if inner.holds_lines() {
                 inner.let_go();
             }
-            pool::put(inner, gave_body);
+            pool::put(inner, hub, gave_body);
         }
     }
 
@@ -297,6 +306,7 @@ impl Inner {
             holds: AtomicBool::new(false),
             was_opened: AtomicBool::new(false),
             shared: Mutex::default(),
+            empty_hub: None,
         }
     }
 

@@ -283,7 +283,7 @@ impl Active {
         for call in self.context.end_calls().into_iter().flatten() {
             submit_call(&self.context, call, || Some(Arc::clone(&self.hub)));
         }
-        std::mem::take(&mut self.context).recycle(true);
+        std::mem::take(&mut self.context).recycle(None, true);
     }
 }
 

@@ -64,7 +64,7 @@ impl Drop for Active {
         if let Some(calls) = self.context.end_calls() {
             self.tell(calls);
         }
-        std::mem::take(&mut self.context).recycle(self.gave_body);
+        std::mem::take(&mut self.context).recycle(Some(&mut self.hub), self.gave_body);
     }
 }
 

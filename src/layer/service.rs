@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as TaskContext, Poll};
 
 use http::{Request, Response};
-use sentry::Hub;
 use tower_service::Service;
 
 use super::choices::{self, Choices};
@@ -65,10 +64,9 @@ where
         } else {
             None
         };
-        let hub = Arc::new(Hub::new_from_top(&reporter.hub));
         let settings = &reporter.settings;
         let traces = Traces { rate: settings.traces_sample_rate, trusts_sampled: settings.trusts_sampled };
-        let context = Context::for_request(reporter, |snapshot| {
+        let (context, hub) = Context::for_request(reporter, |snapshot| {
             request::keep(&request, client, snapshot);
             if matches!(snapshot.line.route, Route::Path { around_router: true }) {
                 warn_around_router();

@@ -2,5 +2,6 @@
 
 mod cancelled;
 mod crowd;
+mod hubs;
 mod locks;
 mod runtimes;
