@@ -1,5 +1,7 @@
 //! What the tests share: reporting to a fake server, one test at a time.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -101,3 +103,15 @@ pub(crate) fn frames(event: &Value) -> &[Value] {
 pub(crate) fn event_id(response: &Response<Body>) -> String {
     response.headers()["x-event-id"].to_str().unwrap().to_owned()
 }
+
+/// An error that panics when it is printed.
+#[derive(Debug)]
+pub(crate) struct Unprintable;
+
+impl fmt::Display for Unprintable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("printed")
+    }
+}
+
+impl Error for Unprintable {}

@@ -14,7 +14,7 @@ use serde_json::json;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use super::{VALUE, assert_no_value_left};
-use crate::support::{Reporting, exception, get as request};
+use crate::support::{Reporting, Unprintable, exception, get as request};
 
 /// It has no `source()`: what the server said stands in its own text only.
 fn duplicate() -> diesel::result::Error {
@@ -100,18 +100,6 @@ fn a_driver_in_a_shared_error_is_recognised() {
     assert_no_value_left(&reporting);
 }
 
-/// An error that cannot be printed.
-#[derive(Debug)]
-struct Broken;
-
-impl fmt::Display for Broken {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        panic!("printed")
-    }
-}
-
-impl Error for Broken {}
-
 /// One whose chain cannot be walked.
 #[derive(Debug, thiserror::Error)]
 #[error("no cause")]
@@ -136,10 +124,10 @@ impl Error for Trap {
 async fn an_error_that_cannot_be_read_costs_neither_the_response_nor_the_event() {
     let reporting = Reporting::start();
     let errors: [fn() -> BoxError; 3] = [
-        || Box::new(sqlx::Error::Decode(Box::new(Broken))),
+        || Box::new(sqlx::Error::Decode(Box::new(Unprintable))),
         || {
             Box::new(sea_orm::DbErr::Exec(sea_orm::RuntimeErr::SqlxError(
-                sqlx::Error::Decode(Box::new(Broken)).into(),
+                sqlx::Error::Decode(Box::new(Unprintable)).into(),
             )))
         },
         || Box::new(Trap),

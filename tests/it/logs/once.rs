@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use serde_json::{Value, json};
 use tower::{Service, ServiceExt};
 
 use super::{OrderError, crumbs, listening, order_error};
-use crate::support::{Reporting, event_id, exception, get};
+use crate::support::{Reporting, Unprintable, event_id, exception, get};
 
 /// An application's own error type, as many have one: it logs when it becomes a response.
 struct AppError(OrderError);
@@ -349,17 +348,9 @@ fn outside_of_a_request_every_line_is_an_event() {
 
 #[tokio::test]
 async fn an_error_that_panics_when_it_is_logged_is_an_event_all_the_same() {
-    #[derive(Debug)]
-    struct Broken;
-    impl fmt::Display for Broken {
-        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-            panic!("printed")
-        }
-    }
-    impl Error for Broken {}
     let reporting = Reporting::start();
     let _listening = listening();
-    tracing::error!(error = &Broken as &dyn Error, order = 7, "no luck today");
+    tracing::error!(error = &Unprintable as &dyn Error, order = 7, "no luck today");
     let event = reporting.event();
     assert_eq!(exception(&event)["value"], "<panicked while it was printed>");
     assert_eq!(event["extra"]["order"], 7);
