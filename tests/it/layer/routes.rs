@@ -47,6 +47,24 @@ async fn around_a_router_the_path_is_the_name_with_ids_replaced() {
 }
 
 #[tokio::test]
+async fn a_query_without_a_path_is_scrubbed_like_any_other() {
+    let reporting = Reporting::start();
+    let app: Router = Router::new()
+        .route("/", on_get(async || StatusCode::INTERNAL_SERVER_ERROR))
+        .layer(ReportLayer::new());
+    let mut request = get("/");
+    // The `:path` of HTTP/2 may be that.
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = Some("?token=s3cret&page=2".parse().unwrap());
+    *request.uri_mut() = http::Uri::from_parts(parts).unwrap();
+    app.oneshot(request).await.unwrap();
+    let event = reporting.event();
+    assert_eq!(event["transaction"], "GET /");
+    assert_eq!(event["request"]["url"], "http://shop.example.com/");
+    assert_eq!(event["request"]["query_string"], "token=[Filtered]&page=2");
+}
+
+#[tokio::test]
 async fn two_layers_make_one_event() {
     let reporting = Reporting::start();
     let service = ReportLayer::new().layer(shop());
