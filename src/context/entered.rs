@@ -19,8 +19,9 @@ impl Context {
         self.change_places();
         let switched = HubSwitchGuard::new(Arc::clone(hub));
         let done = run();
-        drop(switched);
         self.change_places();
+        // A service that left a hub of its own behind has it destroyed here, which may panic.
+        drop(switched);
         done
     }
 
@@ -68,5 +69,41 @@ impl Drop for Entered {
     fn drop(&mut self) {
         // The one that is taken out was put in by `enter`, and may be the last to hold its request.
         let _entered = CURRENT.try_with(|current| current.replace(self.previous.take()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::record::Origin;
+
+    /// The hub that the service leaves behind is destroyed with the guard.
+    #[test]
+    fn a_context_is_back_in_its_place_also_when_the_hub_of_a_service_panics_as_it_goes() {
+        struct Panics;
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                panic!("destroyed");
+            }
+        }
+        let panics = Arc::new(Panics);
+        let mut context = Context(Some(Arc::new(Inner::new(None, Origin::Request))));
+        let hub = Arc::new(Hub::new(None, Arc::default()));
+        let leave = || {
+            let own = Arc::new(Hub::new(None, Arc::default()));
+            own.configure_scope(|scope| {
+                scope.add_event_processor(move |event| {
+                    let _held = &panics;
+                    Some(event)
+                });
+            });
+            std::mem::forget(HubSwitchGuard::new(own));
+        };
+        let left = catch_unwind(AssertUnwindSafe(|| context.lend(&hub, leave)));
+        assert!(left.is_err());
+        assert!(!in_request() && with_current(|inner| inner.is_none()).unwrap());
+        assert!(context.0.is_some());
     }
 }
