@@ -245,13 +245,21 @@ mod tests {
                 SENT.fetch_add(1, Ordering::Relaxed);
             },
         };
-        let request = Context(Some(Arc::new(Inner::new(None, Origin::Request))));
-        let task = request.clone();
-        // The request has looked whether something is held back: nothing was. Now the task logs.
+        let request = || Context(Some(Arc::new(Inner::new(None, Origin::Request))));
+        let end = |request: Context| super::super::pool::put(request.0.unwrap(), None, false);
+
+        let goes_on = request();
+        let task = goes_on.clone();
         assert!(task.hold(line("the mail could not be sent")).is_none());
-        super::super::pool::put(request.0.unwrap(), None, false);
+        end(goes_on);
         assert_eq!(SENT.load(Ordering::Relaxed), 1);
         assert!(task.hold(line("nor could the fax")).is_some(), "from now on a line is sent by who logs it");
+
+        // One that ends before its request does.
+        let outlives = request();
+        assert!(outlives.clone().hold(line("the mail could not be sent")).is_none());
+        end(outlives);
+        assert_eq!(SENT.load(Ordering::Relaxed), 2);
     }
 
     #[test]

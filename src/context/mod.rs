@@ -167,9 +167,6 @@ impl Context {
     #[inline]
     pub(crate) fn recycle(self, hub: Option<&mut Arc<Hub>>, gave_body: bool) {
         if let Some(inner) = self.0 {
-            if inner.holds_lines() {
-                inner.let_go();
-            }
             pool::put(inner, hub, gave_body);
         }
     }

@@ -14,7 +14,7 @@ use super::Inner;
 /// At most this many are kept for each thread.
 const MAX_POOLED: usize = 32;
 
-pub(super) struct Pooled {
+struct Pooled {
     inner: Arc<Inner>,
     /// Only what was a request has one.
     hub: Option<Arc<Hub>>,
@@ -60,6 +60,9 @@ pub(super) fn put(mut inner: Arc<Inner>, hub: Option<&mut Arc<Hub>>, gave_body: 
         }
         return;
     };
+    if cfg!(feature = "logs") && *unshared.holds.get_mut() {
+        return put_after_telling(inner, hub, gave_body);
+    }
     // Destructors of what the application said run here, before the pool is touched.
     unshared.reset();
     let hub = hub.map(|hub| {
@@ -75,6 +78,13 @@ pub(super) fn put(mut inner: Arc<Inner>, hub: Option<&mut Arc<Hub>>, gave_body: 
         Ok(mut pool) if pool.len() < MAX_POOLED => pool.push(Pooled { inner, hub }),
         _ => {}
     });
+}
+
+/// The same with what was logged and waits: nobody can add to it any more.
+#[cold]
+fn put_after_telling(inner: Arc<Inner>, hub: Option<&mut Arc<Hub>>, gave_body: bool) {
+    inner.let_go();
+    put(inner, hub, gave_body);
 }
 
 #[cold]
