@@ -45,7 +45,11 @@ pub(super) fn note_user<B>(user: &UserOf, request: Request<B>) -> Request<B> {
 
 fn asked<T>(name: &str, ask: impl FnOnce() -> T) -> Option<T> {
     let caught = match panics::guarded(ask) {
-        Ok(answer) => return Some(answer),
+        Ok(answer) => {
+            // A panic that they dealt with themselves is not the service's.
+            drop(panics::seen());
+            return Some(answer);
+        }
         Err(caught) => caught,
     };
     let message = scrub_text(&caught.info.message).unwrap_or(caught.info.message);

@@ -16,7 +16,7 @@ use super::KEY;
 use crate::config::start;
 use crate::delivery::PATIENCE;
 use crate::init::Log;
-use crate::support::{Reporting, get};
+use crate::support::{Reporting, exception, get};
 
 #[derive(Clone)]
 struct Session {
@@ -87,6 +87,14 @@ fn a_panic_in_it_costs_the_user_and_nothing_else() {
     let event = reporting.event();
     assert_eq!((event.get("user"), &event["transaction"]), (None, &json!("GET /")));
     assert!(log.text().contains("`user` panicked: a bug, token=[Filtered]"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_panic_that_it_deals_with_is_not_the_cause_of_what_fails() {
+    let reporting = Reporting::start();
+    let user = |_: &Parts| std::panic::catch_unwind(|| -> User { panic!("no session in the cookie") }).ok();
+    failing(ReportLayer::new().user(user)).oneshot(get("/")).await.unwrap();
+    assert_eq!(exception(&reporting.event())["type"], "502 Bad Gateway");
 }
 
 #[tokio::test]
