@@ -9,6 +9,7 @@ use http::Response;
 use pin_project_lite::pin_project;
 
 use super::response::{self, Active};
+use crate::panics;
 
 pin_project! {
     /// The future of [`ReportService`](super::ReportService).
@@ -28,7 +29,9 @@ pin_project! {
                 let entered = active.context.enter(&active.hub);
                 this.inner.set(None);
                 drop(entered);
-                active.cancelled();
+                if !active.is_answered {
+                    active.cancelled();
+                }
             }
         }
     }
@@ -64,7 +67,13 @@ where
             return polled;
         };
         let caught = match this.inner.as_pin_mut() {
-            Some(inner) => active.run(|| polled = inner.poll(cx)).err(),
+            Some(inner) => {
+                let done = active.run(|| polled = inner.poll(cx));
+                if let Some(panic) = panics::seen() {
+                    active.panic = Some(panic);
+                }
+                done.err()
+            }
             None => active.caught.take().map(|caught| *caught),
         };
         if let Some(caught) = caught {

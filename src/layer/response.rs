@@ -47,6 +47,8 @@ pub(super) struct Active {
     pub(super) caught: Option<Box<Caught>>,
     /// A panic that somebody further in caught.
     pub(super) panic: Option<Box<PanicInfo>>,
+    /// Whether there is a response: from then on nobody can give the request up.
+    pub(super) is_answered: bool,
     /// One failure, one event: what fails after that is a consequence.
     pub(super) reported: bool,
     /// What was kept of the request's body went with that.
@@ -72,16 +74,13 @@ impl Active {
     /// Runs code of the service in the request's context.
     #[inline]
     pub(super) fn run<T>(&mut self, run: impl FnOnce() -> T) -> Result<T, Caught> {
-        let done = self.context.lend(&self.hub, || panics::guarded(run));
-        if let Some(panic) = panics::seen() {
-            self.panic = Some(panic);
-        }
-        done
+        self.context.lend(&self.hub, || panics::guarded(run))
     }
 
     /// A response came. It goes on with the id of its event, or untouched.
     #[inline]
     pub(super) fn answered<R>(&mut self, answer: &mut Response<R>) {
+        self.is_answered = true;
         if let Some(traced) = &mut self.traced {
             traced.status = Some(answer.status());
         }
@@ -181,6 +180,11 @@ impl Active {
     pub(super) fn cancelled(mut self) {
         let Some(reporter) = self.context.reporter() else { return };
         reporter.counters.cancelled.add(1);
+        if let Some(caught) = self.caught.take() {
+            let details = Box::new(Details::new(Cause::Panic(caught.info)));
+            self.record(details, Mechanism { name: "panic", handled: false }, None);
+            return;
+        }
         let reports = self.choices.as_ref().is_some_and(|choices| choices.reports_cancelled);
         let Some(request) = self.context.request().filter(|_| reports) else { return };
         let message = "the request was given up before it was answered".to_owned();

@@ -15,6 +15,7 @@ use super::traces::Traces;
 use super::{client_ip, request};
 use crate::auth;
 use crate::context::{Context, in_request};
+use crate::panics;
 use crate::record::{ClientIp, Route};
 use crate::reporter;
 
@@ -85,6 +86,7 @@ where
             choices: self.choices.clone(),
             caught: None,
             panic: None,
+            is_answered: false,
             reported: false,
             gave_body: false,
             traced,
@@ -99,6 +101,7 @@ where
             }
         });
         active.caught = called.err().map(Box::new);
+        active.panic = panics::seen();
         ReportFuture::active(future, active)
     }
 }

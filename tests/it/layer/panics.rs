@@ -49,6 +49,40 @@ fn panic_at_once(_: Request<Body>) -> std::future::Ready<Result<Response<Body>, 
 }
 
 #[tokio::test]
+async fn a_panic_whose_answer_nobody_waits_for_is_an_event_all_the_same() {
+    let reporting = Reporting::start();
+    drop(ReportLayer::new().layer(service_fn(panic_at_once)).call(get("/orders/1")));
+    let event = reporting.event();
+    assert_eq!(exception(&event)["type"], "panic");
+    assert_eq!(event["request"]["url"], "http://shop.example.com/orders/1");
+    assert_eq!(reporting.guard.stats().cancelled, 1);
+}
+
+#[tokio::test]
+async fn a_response_whose_body_panics_when_it_is_looked_at_was_not_given_up() {
+    struct Unsized;
+    impl http_body::Body for Unsized {
+        type Data = bytes::Bytes;
+        type Error = Infallible;
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, Infallible>>> {
+            Poll::Ready(None)
+        }
+        fn size_hint(&self) -> http_body::SizeHint {
+            panic!("nobody knows")
+        }
+    }
+    let reporting = Reporting::start();
+    let answers = service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::new(Unsized))));
+    let service = ReportLayer::new().report_cancelled().layer(answers);
+    assert!(tokio::spawn(service.oneshot(get("/"))).await.unwrap_err().is_panic());
+    assert_eq!(exception(&reporting.event())["value"], "nobody knows");
+    assert_eq!(reporting.guard.stats().cancelled, 0);
+}
+
+#[tokio::test]
 async fn the_connection_survives_a_panic() {
     let reporting = Reporting::start();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
