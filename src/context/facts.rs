@@ -12,6 +12,8 @@ pub(super) const MAX_ENTRIES: usize = 64;
 /// At most this many breadcrumbs, and this many bytes of them, are kept; the oldest go first.
 const MAX_BREADCRUMBS: usize = 100;
 const MAX_BREADCRUMB_BYTES: usize = 64 * 1024;
+/// One that is larger than this loses its values, so that it does not drive out all others.
+const MAX_BREADCRUMB: usize = MAX_BREADCRUMB_BYTES / 2;
 
 /// What the application said.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +32,8 @@ impl Facts {
         self.left_out = self.left_out.saturating_add(usize::from(!kept));
     }
 
-    pub(super) fn push(&mut self, breadcrumb: Crumb) {
+    pub(super) fn push(&mut self, mut breadcrumb: Crumb) {
+        breadcrumb.fit(MAX_BREADCRUMB);
         self.breadcrumb_bytes = self.breadcrumb_bytes.saturating_add(breadcrumb.weight());
         self.breadcrumbs.push_back(breadcrumb);
         while self.breadcrumbs.len() > MAX_BREADCRUMBS || self.breadcrumb_bytes > MAX_BREADCRUMB_BYTES {

@@ -62,6 +62,17 @@ impl Crumb {
             Self::Called(call) => call.url.len().saturating_add(64),
         }
     }
+
+    /// Leaves the values out if it occupies more than that.
+    pub(crate) fn fit(&mut self, most: usize) {
+        let weight = self.weight();
+        if let Self::Said(breadcrumb) = self
+            && weight > most
+        {
+            let said = format!("values of about {weight} bytes");
+            breadcrumb.data = vec![("faultwire.left_out".into(), said.into())];
+        }
+    }
 }
 
 impl CalledUrl {

@@ -97,7 +97,8 @@ impl Breadcrumb {
         self
     }
 
-    /// Adds a value (up to 16 KiB). One that cannot be serialized is replaced by the reason.
+    /// Adds a value (up to 16 KiB). One that cannot be serialized is replaced by the reason. If all of them are more than
+    /// 32 KiB together, their size is shown instead.
     #[must_use]
     pub fn data<T: serde::Serialize + ?Sized>(mut self, name: impl Into<String>, value: &T) -> Self {
         self.data.push((Cow::Owned(name.into()), to_value(value)));

@@ -7,6 +7,7 @@ use axum::extract::{Path, Request};
 use axum::middleware::{Next, from_fn};
 use axum::routing::get as on_get;
 use axum::{Router, extract::Query};
+use faultwire::report::Breadcrumb;
 use faultwire::{Report, ReportLayer, User, WithContext};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -134,6 +135,31 @@ async fn contexts_are_bounded() {
     assert!(event["tags"].as_object().unwrap().len() <= 64 + 8);
     let crumbs = event["breadcrumbs"]["values"].as_array().unwrap().len();
     assert!((50..=64).contains(&crumbs), "64 KiB of them: {crumbs}");
+}
+
+#[tokio::test]
+async fn the_last_hundred_breadcrumbs_are_kept_and_a_large_one_drives_out_none() {
+    let reporting = Reporting::start();
+    let handler = async || -> Result<(), Report> {
+        let context = faultwire::current();
+        for n in 0..150 {
+            context.breadcrumb(format!("step {n}"));
+        }
+        let large = (0..5).fold(Breadcrumb::new("large"), |breadcrumb, n| {
+            breadcrumb.data(format!("field{n}"), &"y".repeat(15_000))
+        });
+        context.breadcrumb(large);
+        Err(Report::new("full"))
+    };
+    let app: Router = Router::new().route("/", on_get(handler)).layer(ReportLayer::new());
+    app.oneshot(get("/")).await.unwrap();
+    let event = reporting.event();
+    let crumbs = event["breadcrumbs"]["values"].as_array().unwrap();
+    let said = |crumb: &Value| crumb["message"].as_str().unwrap().to_owned();
+    let expected = (51..150).map(|n| format!("step {n}")).chain(["large".to_owned()]);
+    assert_eq!(crumbs.iter().map(said).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    let left_out = &crumbs[99]["data"]["faultwire.left_out"];
+    assert!(left_out.as_str().unwrap().starts_with("values of about 75"), "{left_out}");
 }
 
 #[tokio::test]
