@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 
 use pin_project_lite::pin_project;
 use sentry::Hub;
@@ -29,7 +29,7 @@ use super::{Context, current, hub};
 pub trait WithContext: Sized {
     /// The future, run in the context in which this is called.
     fn with_context(self) -> InContext<Self> {
-        InContext { future: self, context: current(), hub: hub::forked() }
+        InContext { future: Some(self), context: current(), hub: hub::forked() }
     }
 }
 
@@ -97,10 +97,20 @@ where
 pin_project! {
     /// The future of [`WithContext::with_context`].
     pub struct InContext<F> {
+        // `None` only while it is dropped.
         #[pin]
-        future: F,
+        future: Option<F>,
         context: Context,
         hub: Arc<Hub>,
+    }
+
+    impl<F> PinnedDrop for InContext<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            // What it destroys, it destroys in its own context.
+            let _entered = this.context.enter(this.hub);
+            this.future.set(None);
+        }
     }
 }
 
@@ -110,7 +120,7 @@ impl<F: Future> Future for InContext<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _entered = this.context.enter(this.hub);
-        Poll::Ready(ready!(this.future.poll(cx)))
+        this.future.as_pin_mut().map_or(Poll::Pending, |future| future.poll(cx))
     }
 }
 

@@ -28,9 +28,13 @@ pub(super) fn watch<R: 'static>(answer: &mut Response<R>, active: &mut Option<Ac
         active
     };
     #[cfg(feature = "axum")]
-    rewrap(body, |inner| axum::body::Body::new(Watched { inner, active: answered(active), status }));
+    rewrap(body, |inner| {
+        axum::body::Body::new(Watched { inner: Some(inner), active: answered(active), status })
+    });
     #[cfg(feature = "tonic")]
-    rewrap(body, |inner| tonic::body::Body::new(Watched { inner, active: answered(active), status }));
+    rewrap(body, |inner| {
+        tonic::body::Body::new(Watched { inner: Some(inner), active: answered(active), status })
+    });
 }
 
 fn rewrap<B: Body + Default + 'static>(body: &mut dyn Any, wrap: impl FnOnce(B) -> B) {
@@ -48,10 +52,22 @@ fn may_fail<B: Body>(body: &B) -> bool {
 pin_project! {
     /// A body that is polled in its request's context, and whose failure is recorded.
     struct Watched<B> {
+        // `None` only while it is dropped.
         #[pin]
-        inner: B,
+        inner: Option<B>,
         active: Option<Active>,
         status: StatusCode,
+    }
+
+    impl<B> PinnedDrop for Watched<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if let Some(active) = this.active {
+                // What it destroys, it destroys in its request's context.
+                let _entered = active.context.enter(&active.hub);
+                this.inner.set(None);
+            }
+        }
     }
 }
 
@@ -68,8 +84,9 @@ where
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        let Some(active) = this.active.as_mut() else { return this.inner.poll_frame(cx) };
-        match active.run(|| this.inner.poll_frame(cx)) {
+        let Some(inner) = this.inner.as_pin_mut() else { return Poll::Ready(None) };
+        let Some(active) = this.active.as_mut() else { return inner.poll_frame(cx) };
+        match active.run(|| inner.poll_frame(cx)) {
             Ok(polled) => {
                 if let Poll::Ready(Some(Ok(frame))) = &polled
                     && let Some(trailers) = frame.trailers_ref()
@@ -99,11 +116,11 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map(Body::size_hint).unwrap_or_default()
     }
 }
 
