@@ -185,6 +185,13 @@ impl Active {
             self.record(details, Mechanism { name: "panic", handled: false }, None);
             return;
         }
+        // It had failed, and its answer was on the way out.
+        if let Some(parked) = self.context.unpark() {
+            let status = parked.answer;
+            if self.ended(Some(parked), status, None).is_some() {
+                return;
+            }
+        }
         let reports = self.choices.as_ref().is_some_and(|choices| choices.reports_cancelled);
         let Some(request) = self.context.request().filter(|_| reports) else { return };
         let message = "the request was given up before it was answered".to_owned();

@@ -1,13 +1,16 @@
 //! Requests that are given up: they leave nothing behind, and are told of only where somebody asked for it.
 
+use std::convert::Infallible;
 use std::task::{Context, Poll, Waker};
 
 use allocation_counter::measure;
 use axum::Router;
 use axum::body::Body;
+use axum::middleware::{Next, from_fn};
 use axum::routing::get as on_get;
 use faultwire::{Report, ReportLayer, User};
 use http::{Request, StatusCode};
+use tokio_stream::StreamExt as _;
 use tower::{Service as _, ServiceExt as _};
 
 use crate::support::{Reporting, exception, get};
@@ -107,18 +110,41 @@ fn ignore_is_asked_with_499_and_what_was_reported_before_is_why() {
 }
 
 #[test]
-fn what_a_request_destroys_it_destroys_in_its_own_context() {
-    /// Reports when it goes.
-    struct Guard;
-    impl Drop for Guard {
-        fn drop(&mut self) {
-            faultwire::current().tag("from", "a destructor");
-            Report::new("not committed").send();
-        }
+fn what_had_failed_before_is_told_though_nobody_sees_its_answer() {
+    let reporting = Reporting::start();
+    let late = async |request: Request<Body>, next: Next| {
+        let _answer = next.run(request).await;
+        std::future::pending::<StatusCode>().await
+    };
+    let mut app: Router = Router::new()
+        .route("/fails", on_get(async || Report::new("no stock")))
+        .route("/refuses", on_get(async || Report::new("no such order").status(StatusCode::NOT_FOUND)))
+        .layer(from_fn(late))
+        .layer(ReportLayer::new());
+    give_up(&mut app, get("/fails"));
+    give_up(&mut app, get("/refuses"));
+    let event = reporting.event();
+    assert_eq!(exception(&event)["value"], "no stock");
+    assert_eq!(event["transaction"], "GET /fails");
+    let stats = reporting.guard.stats();
+    assert_eq!((stats.cancelled, stats.discarded), (2, 1), "the 404 is none");
+}
+
+/// Reports when it goes.
+struct Destroyed;
+
+impl Drop for Destroyed {
+    fn drop(&mut self) {
+        faultwire::current().tag("from", "a destructor");
+        Report::new("not committed").send();
     }
+}
+
+#[test]
+fn what_a_request_destroys_it_destroys_in_its_own_context() {
     let reporting = Reporting::start();
     let handler = async || {
-        let _guard = Guard;
+        let _guard = Destroyed;
         hangs().await
     };
     let mut app: Router = Router::new().route("/orders/{id}", on_get(handler)).layer(ReportLayer::new());
@@ -126,4 +152,42 @@ fn what_a_request_destroys_it_destroys_in_its_own_context() {
     let event = reporting.event();
     assert_eq!((&event["transaction"], &event["user"]["id"]), (&"GET /orders/{id}".into(), &"7".into()));
     assert_eq!((&event["tags"]["from"], &event["tags"]["sdk"]), (&"a destructor".into(), &"yes".into()));
+}
+
+#[tokio::test]
+async fn so_do_its_tasks_and_its_body() {
+    let reporting = Reporting::start();
+    let spawns = async || {
+        faultwire::current().user(User::id("7"));
+        let guard = Destroyed;
+        let task = faultwire::spawn(async move {
+            let _guard = guard;
+            std::future::pending::<()>().await;
+        });
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+    };
+    let streams = async || {
+        faultwire::current().user(User::id("7"));
+        let guard = Destroyed;
+        Body::from_stream(
+            tokio_stream::once(Ok::<_, Infallible>("first")).chain(tokio_stream::pending()).map(
+                move |frame| {
+                    let _guard = &guard;
+                    frame
+                },
+            ),
+        )
+    };
+    let app: Router = Router::new()
+        .route("/spawns/{id}", on_get(spawns))
+        .route("/streams/{id}", on_get(streams))
+        .layer(ReportLayer::new());
+    for route in ["spawns", "streams"] {
+        drop(app.clone().oneshot(get(&format!("/{route}/1"))).await.unwrap());
+    }
+    for (event, route) in reporting.events(2).iter().zip(["spawns", "streams"]) {
+        assert_eq!(event["transaction"], format!("GET /{route}/{{id}}"));
+        assert_eq!((&event["tags"]["from"], &event["user"]["id"]), (&"a destructor".into(), &"7".into()));
+    }
 }
