@@ -16,13 +16,14 @@ use crate::scrub::scrub_text;
 /// One reference: each request has one.
 #[derive(Clone, Default)]
 pub(super) struct Choices {
-    pub(super) ignore: Option<Arc<Ignore>>,
+    pub(super) ignore: Option<Arc<StatusRule>>,
+    pub(super) report_if: Option<Arc<StatusRule>>,
     pub(super) user: Option<Arc<UserOf>>,
     pub(super) proxies: Vec<IpNet>,
     pub(super) reports_cancelled: bool,
 }
 
-pub(super) type Ignore = dyn Fn(&RequestInfo<'_>, StatusCode) -> bool + Send + Sync;
+pub(super) type StatusRule = dyn Fn(&RequestInfo<'_>, StatusCode) -> bool + Send + Sync;
 pub(super) type UserOf = dyn Fn(&Parts) -> Option<User> + Send + Sync;
 
 impl Choices {
@@ -30,6 +31,12 @@ impl Choices {
     pub(super) fn ignores(&self, context: &Context, status: StatusCode) -> bool {
         let (Some(ignore), Some(request)) = (&self.ignore, context.request()) else { return false };
         asked("ignore", || ignore(&RequestInfo(request), status)).unwrap_or(false)
+    }
+
+    /// Whether an answer that is the client's mistake is to be reported.
+    pub(super) fn reports(&self, context: &Context, status: StatusCode) -> bool {
+        let (Some(report_if), Some(request)) = (&self.report_if, context.request()) else { return false };
+        asked("report_if", || report_if(&RequestInfo(request), status)).unwrap_or(false)
     }
 }
 

@@ -52,6 +52,8 @@ mod choices;
 mod client_ip;
 mod future;
 mod grpc;
+#[cfg(feature = "axum")]
+mod reason;
 mod request;
 mod response;
 mod service;
@@ -117,6 +119,27 @@ impl ReportLayer {
         F: Fn(&RequestInfo<'_>, StatusCode) -> bool + Send + Sync + 'static,
     {
         self.choose(|choices| choices.ignore = Some(Arc::new(ignore)));
+        self
+    }
+
+    /// Reports an answer below 500, too, if `report` says true for it: a 422 of your own client's, a 408 of a timeout
+    /// layer. It is a warning, unless a [`Report`](crate::Report) says otherwise; what a short answer in axum says is its
+    /// last breadcrumb, as the reason of an extractor's rejection. [`ignore`](Self::ignore) is asked after it. Codes of gRPC
+    /// count as what they would be in HTTP. Default: the mistakes of clients are not reported.
+    ///
+    /// # Example
+    /// ```
+    /// # use faultwire::ReportLayer;
+    /// let layer = ReportLayer::new()
+    ///     .report_if(|request, status| status.as_u16() == 422 && request.path().starts_with("/internal/"));
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn report_if<F>(mut self, report: F) -> Self
+    where
+        F: Fn(&RequestInfo<'_>, StatusCode) -> bool + Send + Sync + 'static,
+    {
+        self.choose(|choices| choices.report_if = Some(Arc::new(report)));
         self
     }
 
@@ -213,6 +236,7 @@ impl fmt::Debug for ReportLayer {
         let choices = self.choices.as_deref();
         f.debug_struct("ReportLayer")
             .field("ignore", &choices.is_some_and(|choices| choices.ignore.is_some()))
+            .field("report_if", &choices.is_some_and(|choices| choices.report_if.is_some()))
             .field("user", &choices.is_some_and(|choices| choices.user.is_some()))
             .field("report_cancelled", &choices.is_some_and(|choices| choices.reports_cancelled))
             .field("trusted_proxies", &choices.map_or(&[][..], |choices| &choices.proxies))
@@ -220,7 +244,7 @@ impl fmt::Debug for ReportLayer {
     }
 }
 
-/// What [`ReportLayer::ignore`] may ask of a request.
+/// What [`ReportLayer::ignore`] and [`ReportLayer::report_if`] may ask of a request.
 #[derive(Debug)]
 pub struct RequestInfo<'a>(&'a RequestSnapshot);
 

@@ -15,11 +15,15 @@ use sentry::Hub;
 use super::answer;
 use super::choices::Choices;
 use super::grpc::Ended;
+#[cfg(feature = "axum")]
+use super::reason;
 use super::traces::Traced;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use crate::context::is_listening;
 use crate::context::{Context, put, spans};
 use crate::panics::{self, Caught};
+#[cfg(feature = "axum")]
+use crate::record::Breadcrumb;
 use crate::record::{
     Cause, Details, EventId, FailedCall, Kind, Level, Link, Mechanism, Origin, PanicInfo, RequestSnapshot,
 };
@@ -79,7 +83,7 @@ impl Active {
 
     /// A response came. It goes on with the id of its event, or untouched.
     #[inline]
-    pub(super) fn answered<R>(&mut self, answer: &mut Response<R>) {
+    pub(super) fn answered<R: 'static>(&mut self, answer: &mut Response<R>) {
         self.is_answered = true;
         if let Some(traced) = &mut self.traced {
             traced.status = Some(answer.status());
@@ -89,12 +93,19 @@ impl Active {
         let is_post = self.context.request().is_some_and(|request| request.line.method == Method::POST);
         let ended = if is_post { Ended::of(answer.headers()) } else { None };
         self.trace_end(ended.as_ref());
-        if parked.is_some()
-            || answer.status().is_server_error()
-            || ended.as_ref().is_some_and(Ended::is_failure)
-        {
-            let status = answer.status();
-            if let Some(id) = self.ended(parked, status, ended.as_ref()) {
+        let status = answer.status();
+        let as_http = ended.as_ref().map_or(status, |ended| ended.status.max(status));
+        if parked.is_some() || as_http >= StatusCode::BAD_REQUEST {
+            let is_asked_for = self.is_asked_for(as_http);
+            #[cfg(feature = "axum")]
+            if is_asked_for && let Some(said) = reason::of(answer) {
+                let said = Breadcrumb::new(said).category("response").level(Level::Warning);
+                self.context.breadcrumb(said);
+            }
+            let is_failure = as_http.is_server_error() || is_asked_for;
+            if (parked.is_some() || is_failure)
+                && let Some(id) = self.ended(parked, status, ended.as_ref(), is_failure)
+            {
                 add_event_id(answer, id);
             }
         }
@@ -110,14 +121,14 @@ impl Active {
         let Some(ended) = Ended::of(trailers) else { return };
         self.trace_end(Some(&ended));
         let parked = self.context.unpark();
-        let is_failure = ended.is_failure();
+        let is_failure = ended.is_failure() || self.is_asked_for(ended.status);
         let was_logged = || is_listening() && was_told(&self.context, &ended.details(), Vec::new);
         if parked.is_none() && is_failure && was_logged() {
             // While the body went out.
             return;
         }
         if parked.is_some() || is_failure {
-            self.ended(parked, status, Some(&ended));
+            self.ended(parked, status, Some(&ended), is_failure);
         }
     }
 
@@ -144,13 +155,14 @@ impl Active {
         parked: Option<Box<Details>>,
         status: StatusCode,
         ended: Option<&Ended>,
+        is_failure: bool,
     ) -> Option<EventId> {
         let as_http = ended.map_or(status, |ended| ended.status.max(status));
         if let (Some(details), Some(reporter)) = (&parked, self.context.reporter()) {
             auth::note(reporter, self.context.request(), details);
         }
         match parked {
-            Some(details) if !as_http.is_server_error() && !details.always && !details.critical => {
+            Some(details) if !is_failure && !details.always && !details.critical => {
                 settle(&self.context, &details);
                 return None;
             }
@@ -159,6 +171,9 @@ impl Active {
             _ => {}
         }
         let (mechanism, mut details) = self.cause_of(parked, ended);
+        if !as_http.is_server_error() && is_failure {
+            details.level.get_or_insert(Level::Warning);
+        }
         if let Some(ended) = ended {
             let added = details.added_mut();
             let said = put(&mut added.tags, RPC_STATUS, ended.code.to_owned());
@@ -188,7 +203,8 @@ impl Active {
         // It had failed, and its answer was on the way out.
         if let Some(parked) = self.context.unpark() {
             let status = parked.answer;
-            if self.ended(Some(parked), status, None).is_some() {
+            let is_failure = status.is_server_error() || self.is_asked_for(status);
+            if self.ended(Some(parked), status, None, is_failure).is_some() {
                 return;
             }
         }
@@ -248,7 +264,7 @@ impl Active {
                 Some(details) => (Mechanism { name: "log", handled: true }, details),
                 None => {
                     let unknown = || Box::new(Details::new(Cause::Status));
-                    let failure = ended.filter(|ended| ended.is_failure());
+                    let failure = ended.filter(|ended| ended.status >= StatusCode::BAD_REQUEST);
                     let mut details = failure.map_or_else(unknown, Ended::details);
                     details.around = spans::trace_only();
                     (Mechanism { name: "response", handled: true }, details)
@@ -312,6 +328,12 @@ impl Active {
         });
         (self.reported, self.gave_body) = (true, gave_body);
         true
+    }
+
+    /// Whether somebody wants to know of an answer that is the client's mistake.
+    fn is_asked_for(&self, status: StatusCode) -> bool {
+        status.is_client_error()
+            && self.choices.as_ref().is_some_and(|choices| choices.reports(&self.context, status))
     }
 
     fn ignores(&self, status: StatusCode) -> bool {

@@ -241,13 +241,15 @@ fn from_panic(mut panic: PanicInfo, kind: Kind) -> (Vec<Exception>, Vec<String>)
 }
 
 fn from_status(status: http::StatusCode, transaction: &str) -> (Vec<Exception>, Vec<String>) {
-    let exception = Exception {
-        ty: status.to_string(),
-        value: Some(format!(
+    let said = if status.is_server_error() {
+        format!(
             "{transaction} answered without saying why: return a faultwire::Report, or attach one with Report::attach"
-        )),
-        ..Exception::default()
+        )
+    } else {
+        // What it told the client is its last breadcrumb.
+        format!("{transaction} refused the request")
     };
+    let exception = Exception { ty: status.to_string(), value: Some(said), ..Exception::default() };
     (vec![exception], fingerprint::of_status(status.as_u16(), transaction))
 }
 

@@ -1,6 +1,7 @@
 //! One failing request, one event: which failures the layer sees, and what the event says.
 
 mod panics;
+mod rejections;
 mod request_ids;
 mod routes;
 mod services;

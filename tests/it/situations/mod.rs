@@ -117,7 +117,7 @@ async fn check(rows: Vec<Row>) {
                 ("request id", event["tags"]["request_id"] == **id),
                 ("trace", event["contexts"]["trace"]["trace_id"] == TRACE),
                 ("breadcrumb", !has_context || event["breadcrumbs"]["values"][0]["message"] == "signed in"),
-                ("status", says_status(event, *status)),
+                ("status", says_status(event, *status, event_id.as_deref())),
                 ("id", event_id.is_none() || names_one(event_id, &of_row)),
                 ("answer without an id", event_id.is_some() || status.is_none_or(|status| status < 500)),
             ];
@@ -142,10 +142,10 @@ fn title(event: &Value) -> String {
     format!("{}: {}", exception["type"].as_str().unwrap_or("?"), exception["value"].as_str().unwrap_or("?"))
 }
 
-/// What was sent while the request ran, and what failed without an answer, has no status.
-fn says_status(event: &Value, status: Option<u16>) -> bool {
+fn says_status(event: &Value, status: Option<u16>, event_id: Option<&str>) -> bool {
     let said = &event["tags"]["http.response.status_code"];
-    said.is_null() || said.as_str() == status.map(|status| status.to_string()).as_deref()
+    let may_be_missing = event["event_id"].as_str() != event_id;
+    (may_be_missing && said.is_null()) || said.as_str() == status.map(|status| status.to_string()).as_deref()
 }
 
 fn names_one(id: &Option<String>, events: &[&Value]) -> bool {
