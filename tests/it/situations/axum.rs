@@ -333,7 +333,7 @@ async fn streams_tasks_and_clients_that_leave() {
             }),
         )
         .answers(500)
-        .event("report", ORDER, "no cache"),
+        .event_before("report", ORDER, "no cache"),
         row(
             "a warning, and a bare 500",
             order(async || {
@@ -359,7 +359,7 @@ async fn streams_tasks_and_clients_that_leave() {
             order(async || Ok::<_, Report>(faultwire::spawn(panics()).await?)),
         )
         .answers(500)
-        .event("panic", ORDER, "jammed"),
+        .event_before("panic", ORDER, "jammed"),
         row(
             "a blocking task that panics",
             order(async || {
@@ -368,7 +368,7 @@ async fn streams_tasks_and_clients_that_leave() {
             }),
         )
         .answers(500)
-        .event("panic", ORDER, "press is jammed"),
+        .event_before("panic", ORDER, "press is jammed"),
         row(
             "a task that panics, answered with a bare 500",
             order(async || match tokio::spawn(panics().with_context()).await {
@@ -377,7 +377,7 @@ async fn streams_tasks_and_clients_that_leave() {
             }),
         )
         .answers(500)
-        .event("panic", ORDER, "jammed"),
+        .event_before("panic", ORDER, "jammed"),
         row("a task that reports", order(async move || faultwire::spawn(in_task(false)).await.unwrap()))
             .event("report", ORDER, "no mail"),
         row(

@@ -37,6 +37,8 @@ struct Expected {
     /// In the text of the outermost error.
     says: &'static str,
     route: &'static str,
+    /// Whether it was made before there was an answer, and so cannot say its status.
+    is_early: bool,
 }
 
 impl Row {
@@ -71,7 +73,13 @@ impl Row {
     }
 
     fn event(mut self, mechanism: &'static str, route: &'static str, says: &'static str) -> Self {
-        self.events.push(Expected { mechanism, says, route });
+        self.events.push(Expected { mechanism, says, route, is_early: false });
+        self
+    }
+
+    /// One that was made before there was an answer, which has its id all the same.
+    fn event_before(mut self, mechanism: &'static str, route: &'static str, says: &'static str) -> Self {
+        self.events.push(Expected { mechanism, says, route, is_early: true });
         self
     }
 }
@@ -117,7 +125,7 @@ async fn check(rows: Vec<Row>) {
                 ("request id", event["tags"]["request_id"] == **id),
                 ("trace", event["contexts"]["trace"]["trace_id"] == TRACE),
                 ("breadcrumb", !has_context || event["breadcrumbs"]["values"][0]["message"] == "signed in"),
-                ("status", says_status(event, *status, event_id.as_deref())),
+                ("status", says_status(event, expected, *status, event_id.as_deref())),
                 ("id", event_id.is_none() || names_one(event_id, &of_row)),
                 ("answer without an id", event_id.is_some() || status.is_none_or(|status| status < 500)),
             ];
@@ -142,10 +150,11 @@ fn title(event: &Value) -> String {
     format!("{}: {}", exception["type"].as_str().unwrap_or("?"), exception["value"].as_str().unwrap_or("?"))
 }
 
-fn says_status(event: &Value, status: Option<u16>, event_id: Option<&str>) -> bool {
+/// What failed without an answer, or beside it, has none.
+fn says_status(event: &Value, expected: &Expected, status: Option<u16>, event_id: Option<&str>) -> bool {
     let said = &event["tags"]["http.response.status_code"];
-    let may_be_missing = event["event_id"].as_str() != event_id;
-    (may_be_missing && said.is_null()) || said.as_str() == status.map(|status| status.to_string()).as_deref()
+    let is_answer = event["event_id"].as_str() == event_id && !expected.is_early;
+    (!is_answer && said.is_null()) || said.as_str() == status.map(|status| status.to_string()).as_deref()
 }
 
 fn names_one(id: &Option<String>, events: &[&Value]) -> bool {

@@ -111,7 +111,7 @@ async fn methods() {
             Report::new("no stock").send();
             Err(Status::internal("sorry"))
         })
-        .event("report", GET, "no stock"),
+        .event_before("report", GET, "no stock"),
         Row::new("a client that leaves", GET, async |request| {
             let hangs = service_fn(async |_: Request<Body>| -> Result<Response<Body>, Infallible> {
                 std::future::pending().await
