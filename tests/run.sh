@@ -291,4 +291,10 @@ fi
 step 'benches compile'
 cargo bench --no-run
 
+step 'a million requests leave nothing behind'
+cargo bench --bench endurance
+
+step 'allocations hold their bars'
+cargo bench --bench cost -- --allocations
+
 passes 'all steps passed'
