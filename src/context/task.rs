@@ -35,6 +35,30 @@ pub trait WithContext: Sized {
 
 impl<F: Future> WithContext for F {}
 
+impl Context {
+    /// A future that runs in this context, wherever it is made: for callbacks that are called outside of the request.
+    ///
+    /// # Example
+    /// ```
+    /// use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+    /// use axum::response::Response;
+    ///
+    /// async fn talk(socket: WebSocket) {
+    ///     faultwire::current().breadcrumb("connected");
+    ///     # drop(socket);
+    /// }
+    ///
+    /// async fn chat(upgrade: WebSocketUpgrade) -> Response {
+    ///     let request = faultwire::current();
+    ///     upgrade.on_upgrade(move |socket| request.scope(talk(socket)))
+    /// }
+    /// # let app: axum::Router = axum::Router::new().route("/chat", axum::routing::get(chat));
+    /// ```
+    pub fn scope<F: Future>(&self, future: F) -> InContext<F> {
+        InContext { future: Some(future), context: self.clone(), hub: hub::forked() }
+    }
+}
+
 /// Carries the running context into a closure that runs elsewhere: a thread, a pool's worker.
 ///
 /// # Example
@@ -95,7 +119,7 @@ where
 }
 
 pin_project! {
-    /// The future of [`WithContext::with_context`].
+    /// The future of [`WithContext::with_context`] and [`Context::scope`].
     pub struct InContext<F> {
         // `None` only while it is dropped.
         #[pin]

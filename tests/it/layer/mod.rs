@@ -5,6 +5,7 @@ mod rejections;
 mod request_ids;
 mod routes;
 mod services;
+mod sockets;
 
 use std::convert::Infallible;
 use std::time::Duration;
