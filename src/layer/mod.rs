@@ -9,11 +9,13 @@
 //! - the handler panics: the client gets a 500 (gRPC: `grpc-status: 13`), the connection stays;
 //! - a call of gRPC ends, in its headers or trailers, as `UNKNOWN`, `DEADLINE_EXCEEDED`, `INTERNAL`, `UNAVAILABLE` or
 //!   `DATA_LOSS`;
-//! - the response's body fails after the headers were sent.
+//! - the response's body fails after the headers were sent. One whose size is known is taken for whole: a proxied
+//!   answer with its `content-length`, a file.
 //!
-//! None for responses below 500 (a report among them is counted), for requests that are given up before they are
-//! answered (they are counted, unless [`ReportLayer::report_cancelled`]), for what [`ReportLayer::ignore`] says, and for what only follows from a failure that was reported in the same request: a
-//! 5xx without a report after [`Report::send`](crate::Report::send), a `JoinError` of a task that
+//! None for responses below 500 (a report among them is counted), unless [`ReportLayer::report_if`]; for requests that
+//! are given up before they are answered (they are counted), unless [`ReportLayer::report_cancelled`], or they had failed
+//! before; for what [`ReportLayer::ignore`] says; and for what only follows from a failure that was reported in the same
+//! request: a 5xx without a report after [`Report::send`](crate::Report::send), a `JoinError` of a task that
 //! [took the context along](crate::WithContext) and panicked. Such a response has the id of that event.
 //!
 //! # Where it belongs
@@ -22,12 +24,18 @@
 //! known, and events are grouped by `GET /orders/{id}`. Around a router (or without axum) only the path is
 //! known; its ids are replaced, and the event is tagged `route.source=path`.
 //!
+//! Middleware outside of it is outside of the request: a timeout there is a request that is given up, and what it logs
+//! or reports is an event of its own, without route and user. Of two layers the outer one works, and the choices of the
+//! inner one are not asked. What a WebSocket does after the upgrade axum runs in a task of its own: it is in the context
+//! of its request with [`Context::scope`](crate::Context::scope).
+//!
 //! # Isolation
 //!
 //! Each request has its own [`Context`](crate::Context) and its own hub of the SDK, so that
 //! `sentry::configure_scope` in a handler stays in its request. The hub starts from the scope of the SDK's
-//! main hub. Calls of the SDK itself (`sentry::capture_message`) on threads that used the SDK before
-//! [`init()`](crate::init()), outside of any request, stay silent: that is the SDK's own rule.
+//! main hub; its breadcrumbs are copied when a request leaves its first one through the SDK. Calls of the SDK itself
+//! (`sentry::capture_message`) on threads that used the SDK before [`init()`](crate::init()), outside of any request, stay
+//! silent: that is the SDK's own rule.
 //!
 //! # Request bodies
 //!
