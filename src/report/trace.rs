@@ -25,7 +25,8 @@ impl Context {
     /// `opentelemetry`), they name it, as events do, also where the request came with another trace.
     ///
     /// The baggage names the trace, the release, the environment and the public key of the project: nothing that is
-    /// secret inside of your own systems, and nothing for others.
+    /// secret inside of your own systems, and nothing for others. Of one that came with the trace, the members that
+    /// begin with `sentry-` (up to 2 KiB) go on instead, as they came.
     ///
     /// # Example
     /// ```
@@ -71,11 +72,17 @@ pub(crate) fn ids_of(trace: &Trace) -> String {
     format!("{}-{}{sampled}", trace.trace_id, trace.span_id)
 }
 
-/// The value of `baggage`: what came with the job that runs, or what is known here.
+/// The value of `baggage`: what came with the job or request that runs, or what is known here.
 pub(crate) fn baggage_of(context: &Context, trace: &Trace, reporter: &Reporter) -> String {
     // About another trace, as an OpenTelemetry span may have, it says nothing.
-    let is_its_own = || context.trace().is_some_and(|own| own.trace_id == trace.trace_id);
-    let came = context.job().and_then(|job| job.baggage.clone()).filter(|_| is_its_own());
+    let is_about = |came_with: Trace| came_with.trace_id == trace.trace_id;
+    let came = match (context.job(), context.request()) {
+        (Some(job), _) => job.baggage.clone().filter(|_| context.trace().is_some_and(is_about)),
+        (None, Some(request)) if Trace::of_request(request).is_some_and(is_about) => {
+            ours_of(&request.headers.baggage().collect::<Vec<_>>().join(","))
+        }
+        _ => None,
+    };
     came.unwrap_or_else(|| own_baggage(trace, &reporter.hub))
 }
 
