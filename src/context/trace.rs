@@ -125,6 +125,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Headers, RequestLine};
 
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
     const SPAN: &str = "b7ad6b7169203331";
@@ -158,5 +159,22 @@ mod tests {
         {
             assert!(Trace::incoming(header).is_none(), "{header}");
         }
+    }
+
+    #[test]
+    fn a_request_in_a_span_of_open_telemetry_is_below_it_and_kept_as_its_headers_say() {
+        let mut headers = http::HeaderMap::new();
+        headers.insert(SENTRY_TRACE, format!("{TRACE}-{SPAN}-0").parse().unwrap());
+        let mut request = RequestSnapshot { line: RequestLine::default(), headers: Headers::new() };
+        request.headers.keep(&headers);
+        let active = Trace::random();
+        for (request, sampled) in [(None, None), (Some(&request), Some(false))] {
+            let first = Trace::first(request, Some(active));
+            assert_eq!((first.trace_id, first.parent), (active.trace_id, Some(active.span_id)));
+            assert_eq!(first.sampled, sampled);
+            assert_ne!(first.span_id, active.span_id, "it is a span of its own");
+        }
+        let alone = Trace::first(Some(&request), None);
+        assert_eq!((alone.trace_id.to_string(), alone.sampled), (TRACE.to_owned(), Some(false)));
     }
 }

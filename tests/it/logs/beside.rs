@@ -259,6 +259,8 @@ async fn what_a_request_tells_others_in_a_span_is_the_trace_of_its_event() {
         if came_with_one {
             let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap();
             request.headers_mut().insert("traceparent", traceparent);
+            // About a trace that does not go on.
+            request.headers_mut().insert("baggage", "sentry-release=frontend@1".parse().unwrap());
         }
         app.oneshot(request).await.unwrap();
         let event = reporting.event();
