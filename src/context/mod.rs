@@ -15,6 +15,7 @@ mod logged;
 mod pool;
 pub(crate) mod spans;
 mod task;
+mod trace;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,7 +23,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sentry::Hub;
-use sentry::protocol::{SpanId, TraceId};
 
 pub(crate) use self::entered::in_request;
 use self::entered::with_current;
@@ -33,6 +33,7 @@ pub(crate) use self::logged::{Texts, is_listening};
 pub use self::task::{InContext, WithContext, in_context};
 #[cfg(feature = "tokio")]
 pub use self::task::{spawn, spawn_blocking};
+pub(crate) use self::trace::{SENTRY_TRACE, TRACEPARENT, Trace};
 use crate::record::{
     Breadcrumb, Crumb, Details, EventId, FailedCall, Headers, JobFacts, KeptBody, Kind, MAX_SHORT, Origin,
     RequestLine, RequestSnapshot, User, short_text, to_value,
@@ -101,27 +102,6 @@ struct Told {
     last: EventId,
     /// The last panic of a task that took this context along.
     panic: Option<EventId>,
-}
-
-/// The ids by which servers connect events of one request.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Trace {
-    pub(crate) trace_id: TraceId,
-    pub(crate) span_id: SpanId,
-    pub(crate) parent: Option<SpanId>,
-    /// Whether the trace is kept, as far as somebody decided it.
-    pub(crate) sampled: Option<bool>,
-}
-
-impl Trace {
-    /// A new one. It takes a fraction of the time that the SDK's own random ids take.
-    pub(crate) fn random() -> Self {
-        let bytes = || EventId::random().uuid().into_bytes();
-        // The second half of a UUID has more that is random.
-        let [.., a, b, c, d, e, f, g, h] = bytes();
-        let span_id = SpanId::from([a, b, c, d, e, f, g, h]);
-        Self { trace_id: TraceId::from(bytes()), span_id, parent: None, sampled: None }
-    }
 }
 
 impl Context {
@@ -250,11 +230,6 @@ impl Context {
 
     pub(crate) fn facts(&self) -> Option<Arc<Facts>> {
         self.0.as_ref().and_then(|inner| inner.shared().facts.clone())
-    }
-
-    /// The trace of this context, made by `start` when it is first asked for.
-    pub(crate) fn trace(&self, start: impl FnOnce(Option<&RequestSnapshot>) -> Trace) -> Option<Trace> {
-        self.0.as_ref().map(|inner| *inner.trace.get_or_init(|| start(inner.request())))
     }
 
     /// Remembers that a failure was reported: what follows from it in the same request is no second one.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::facts::MAX_ENTRIES;
-use super::{Facts, Trace};
+use super::{Context, Facts, Trace, current};
 use crate::record::Details;
 #[cfg(any(feature = "logs", feature = "opentelemetry"))]
 use crate::reporter;
@@ -72,17 +72,25 @@ pub(crate) fn add_current(details: &mut Details) {
     if super::is_listening() {
         // The lock of a span may be poisoned.
         let fields = reporter::shielded(fields).flatten().unwrap_or_default();
-        details.around = Around { fields, trace: open_telemetry() }.boxed();
+        details.around = Around { fields, trace: kept_trace(current) }.boxed();
         return;
     }
-    details.around = trace_only();
+    details.around = trace_only(current);
 }
 
-/// What is known where nobody reads the spans of the log.
+/// What is known where nobody reads the spans of the log, of a failure in `context`.
 #[inline]
-pub(crate) fn trace_only() -> Option<Box<Around>> {
-    let trace = Some(open_telemetry()?);
+pub(crate) fn trace_only(context: impl FnOnce() -> Context) -> Option<Box<Around>> {
+    let trace = Some(kept_trace(context)?);
     Some(Box::new(Around { fields: Fields::default(), trace }))
+}
+
+/// The trace that OpenTelemetry keeps of a failure in `context`. What is asked for later there agrees with it.
+#[inline]
+pub(crate) fn kept_trace(context: impl FnOnce() -> Context) -> Option<Trace> {
+    let active = open_telemetry()?;
+    context().agree_on(active);
+    Some(active)
 }
 
 #[cfg(feature = "logs")]
@@ -106,9 +114,10 @@ fn fields() -> Option<Fields> {
     })
 }
 
-/// The ids of the OpenTelemetry span that is active here.
+/// The ids of the OpenTelemetry span that is active here. Not for a panic's hook: while OpenTelemetry changes what is
+/// active it panics, and a panic in a hook ends the process.
 #[cfg(feature = "opentelemetry")]
-pub(crate) fn open_telemetry() -> Option<Trace> {
+pub(super) fn open_telemetry() -> Option<Trace> {
     use opentelemetry::trace::TraceContextExt as _;
 
     let active = || {
@@ -129,6 +138,6 @@ pub(crate) fn open_telemetry() -> Option<Trace> {
 }
 
 #[cfg(not(feature = "opentelemetry"))]
-pub(crate) const fn open_telemetry() -> Option<Trace> {
+pub(super) const fn open_telemetry() -> Option<Trace> {
     None
 }

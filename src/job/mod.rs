@@ -339,7 +339,7 @@ impl Plan {
     /// The trace to go on with: that of the payload, or of where this runs.
     fn trace(&self) -> Option<Trace> {
         self.trace.or_else(|| {
-            let Trace { trace_id, span_id, .. } = trace::of(&current())?;
+            let Trace { trace_id, span_id, .. } = current().active_trace()?;
             Some(Trace { trace_id, parent: Some(span_id), ..Trace::default() })
         })
     }

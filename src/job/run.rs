@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::panics::{self, Caught};
 use crate::record::{Cause, CheckIn, CheckInStatus, Details, EditEvent, EventId, Mechanism};
 use crate::report::submit::{settle, submit_call, tell_apart};
-use crate::report::{Report, auth, trace};
+use crate::report::{Report, auth};
 use crate::reporter::{self, Reporter};
 
 /// A run that took longer than [`Job::timeout`](super::Job::timeout), and was ended.
@@ -225,7 +225,7 @@ impl Plan {
 impl Active {
     fn check_in(&self, plan: &Plan, status: CheckInStatus, duration: Option<Duration>) {
         let (Some(monitor), Some(reporter)) = (&plan.monitor, self.context.reporter()) else { return };
-        let trace = trace::of(&self.context).map(|trace| (trace.trace_id, trace.span_id));
+        let trace = self.context.trace().map(|trace| (trace.trace_id, trace.span_id));
         let monitor = Arc::clone(monitor);
         reporter.sink.check_in(CheckIn { id: self.check_in, monitor, status, duration, trace });
     }

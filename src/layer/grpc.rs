@@ -63,13 +63,13 @@ impl Ended {
     }
 
     /// The failure, as far as the client was told of it.
-    pub(super) fn details(&self) -> Box<Details> {
+    pub(super) fn details(&self) -> Details {
         let message = match self.message.as_str() {
             "" => self.code.to_owned(),
             message => format!("{}: {message}", self.code),
         };
         let link = Link { type_name: Cow::Borrowed("tonic::Status"), message };
-        Box::new(Details::new(Cause::Chain(vec![link])))
+        Details::new(Cause::Chain(vec![link]))
     }
 }
 

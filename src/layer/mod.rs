@@ -37,6 +37,15 @@
 //! (`sentry::capture_message`) on threads that used the SDK before [`init()`](crate::init()), outside of any request, stay
 //! silent: that is the SDK's own rule.
 //!
+//! # Traces
+//!
+//! A request has one trace: that of the OpenTelemetry span that is active when something first asks for it (feature
+//! `opentelemetry`), else that of its `sentry-trace` or `traceparent`, else a new one. While a span is active, events,
+//! [`trace_headers`](crate::Context::trace_headers) and the headers of [`UpstreamLayer`](crate::UpstreamLayer) name it,
+//! whatever the request came with; with OpenTelemetry's propagator both are the same trace. A panic, an `Err` of the
+//! service, a body that fails and a bare 5xx are met in the layer, where a span inside of the handler is over: their
+//! events name the span around the layer, or else the request's trace.
+//!
 //! # Request bodies
 //!
 //! An event shows the beginning of its request's body: of JSON (GraphQL included) and forms by default, see

@@ -196,7 +196,7 @@ impl Active {
         let Some(reporter) = self.context.reporter() else { return };
         reporter.counters.cancelled.add(1);
         if let Some(caught) = self.caught.take() {
-            let details = Box::new(Details::new(Cause::Panic(caught.info)));
+            let details = self.met_here(Details::new(Cause::Panic(caught.info)));
             self.record(details, Mechanism { name: "panic", handled: false }, None);
             return;
         }
@@ -212,7 +212,7 @@ impl Active {
         let Some(request) = self.context.request().filter(|_| reports) else { return };
         let message = "the request was given up before it was answered".to_owned();
         let link = Link { type_name: CANCELLED.into(), message };
-        let mut details = Box::new(Details::new(Cause::Chain(vec![link])));
+        let mut details = self.met_here(Details::new(Cause::Chain(vec![link])));
         details.level = Some(Level::Warning);
         details.added_mut().fingerprint =
             Some(vec![Kind::Route.as_str().to_owned(), CANCELLED.to_owned(), request.name()]);
@@ -226,7 +226,7 @@ impl Active {
     pub(super) fn failed<E: fmt::Display + 'static>(mut self, error: &E) {
         let details = match self.context.unpark() {
             Some(parked) => parked,
-            None => Box::new(self.details_of(error)),
+            None => self.met_here(self.details_of(error)),
         };
         if let Some(reporter) = self.context.reporter() {
             auth::note(reporter, self.context.request(), &details);
@@ -248,6 +248,16 @@ impl Active {
         details
     }
 
+    /// A failure of which nobody said in which trace it is: as far as that is known here, where the layer meets it. What
+    /// was active in the handler alone is over.
+    pub(super) fn met_here(&self, details: Details) -> Box<Details> {
+        let mut details = Box::new(details);
+        if details.around.is_none() {
+            details.around = spans::trace_only(|| self.context.clone());
+        }
+        details
+    }
+
     pub(super) fn error_names(&self) -> &[ErrorName] {
         self.context.reporter().map_or(&[], |reporter| &reporter.settings.error_names)
     }
@@ -258,15 +268,15 @@ impl Active {
         match (parked, self.panic.take()) {
             (Some(details), _) => (Mechanism { name: "report", handled: true }, details),
             (None, Some(panic)) => {
-                (Mechanism { name: "panic", handled: false }, Box::new(Details::new(Cause::Panic(panic))))
+                let details = self.met_here(Details::new(Cause::Panic(panic)));
+                (Mechanism { name: "panic", handled: false }, details)
             }
             (None, None) => match self.context.take_logged() {
                 Some(details) => (Mechanism { name: "log", handled: true }, details),
                 None => {
-                    let unknown = || Box::new(Details::new(Cause::Status));
                     let failure = ended.filter(|ended| ended.status >= StatusCode::BAD_REQUEST);
-                    let mut details = failure.map_or_else(unknown, Ended::details);
-                    details.around = spans::trace_only();
+                    let details = failure.map_or_else(|| Details::new(Cause::Status), Ended::details);
+                    let details = self.met_here(details);
                     (Mechanism { name: "response", handled: true }, details)
                 }
             },
@@ -344,7 +354,7 @@ impl Active {
 /// The request panicked: records it and answers for it. With a body type that cannot be made here the panic
 /// goes on.
 pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Response<R> {
-    let mut details = Box::new(Details::new(Cause::Panic(caught.info)));
+    let mut details = active.met_here(Details::new(Cause::Panic(caught.info)));
     let id = details.id;
     let grpc = active.context.request().is_some_and(RequestSnapshot::is_grpc);
     let status = StatusCode::INTERNAL_SERVER_ERROR;

@@ -94,7 +94,7 @@ where
                     active.trailed(trailers, *this.status);
                 }
                 if let Poll::Ready(Some(Err(error))) = &polled {
-                    let details = Box::new(Details::of_chain(error, None, active.error_names()));
+                    let details = active.met_here(Details::of_chain(error, None, active.error_names()));
                     if !was_told(&active.context, &details, || chain::texts(error)) {
                         let mechanism = Mechanism { name: "body", handled: false };
                         active.record(details, mechanism, Some(*this.status));
@@ -107,7 +107,7 @@ where
             }
             // The headers are out: nothing can be said to the client but that the connection ends.
             Err(caught) => {
-                let details = Box::new(Details::new(Cause::Panic(caught.info)));
+                let details = active.met_here(Details::new(Cause::Panic(caught.info)));
                 active.record(details, Mechanism { name: "panic", handled: false }, Some(*this.status));
                 *this.active = None;
                 resume_unwind(caught.payload)

@@ -7,7 +7,6 @@ use http::StatusCode;
 use super::response::Active;
 use crate::context::Context;
 use crate::record::EventId;
-use crate::report::trace;
 use crate::sink::Finished;
 
 /// What the settings say about them.
@@ -48,7 +47,7 @@ impl Traces {
             let asked_for = asked_for.filter(|_| self.trusts_sampled);
             asked_for.unwrap_or_else(|| EventId::random().fraction() < f64::from(self.rate))
         };
-        let sampled = trace::begin(context, decide);
+        let sampled = context.begin_trace(decide);
         sampled.then(|| Box::new(Traced { started: SystemTime::now(), status: None, outcome: None }))
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn failure(event: &Event<'_>, is_breadcrumb: bool, spans: impl FnOnce
     details.location = place;
     // The lock of a span may be poisoned.
     let fields = reporter::shielded(spans).unwrap_or_default();
-    details.around = Around { fields, trace: spans::open_telemetry() }.boxed();
+    details.around = Around { fields, trace: spans::kept_trace(|| context.clone()) }.boxed();
     let held = Held {
         details,
         texts,

@@ -39,8 +39,15 @@ pub(crate) fn is_shown_header(name: &[u8]) -> bool {
     SHOWN.iter().any(|shown| name.eq_ignore_ascii_case(shown.as_bytes()))
 }
 
-/// Names that many requests bring and whose values are not kept: they need no bytes. Their places follow `SHOWN`'s.
-const HIDDEN: [&str; 13] = [
+/// Its value is kept for those of its members that go on to others (`report::trace`), and never shown. Its place follows
+/// `SHOWN`'s.
+const BAGGAGE_NAME: &str = "baggage";
+const BAGGAGE: u8 = 19;
+/// The values of those with a place below this are kept.
+const KEPT: usize = SHOWN.len() + 1;
+
+/// Names that many requests bring and whose values are not kept: they need no bytes. Their places follow.
+const HIDDEN: [&str; 12] = [
     "authorization",
     "connection",
     "cookie",
@@ -49,7 +56,6 @@ const HIDDEN: [&str; 13] = [
     "if-none-match",
     "upgrade-insecure-requests",
     "via",
-    "baggage",
     "priority",
     "x-forwarded-for",
     "x-forwarded-host",
@@ -64,11 +70,13 @@ const OTHER: u8 = u8::MAX;
 /// More of one value, and more of all headers together, is not kept.
 const MAX_VALUE: usize = 1024;
 const MAX_BYTES: usize = 8 * 1024;
+/// The same of one baggage.
+const MAX_BAGGAGE: usize = 2 * 1024;
 /// What most requests send fits in here: this many headers, and this many bytes of them.
 const INLINE: usize = 40;
 const INLINE_BYTES: usize = 640;
 
-/// The headers of a request: the values of those that are shown, the names of the others.
+/// The headers of a request: the values of those that are shown, the names of the others, and its baggage.
 ///
 /// They are copied: a reference would hold the connection's whole read buffer, and cloning names costs more. Of each
 /// the place of its name is kept, and its value; of a name that has no place, the name. Most need no allocation.
@@ -101,7 +109,7 @@ impl Headers {
         let mut unused = 0;
         for (name, value) in headers {
             let (place, bytes) = match place(name) {
-                Some(place) if usize::from(place) < SHOWN.len() && !value.is_sensitive() => {
+                Some(place) if usize::from(place) < KEPT && !value.is_sensitive() => {
                     (place, value.as_bytes())
                 }
                 Some(place) => {
@@ -132,8 +140,8 @@ impl Headers {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> {
         self.entries().map(|(place, bytes)| {
             let text = String::from_utf8_lossy(bytes);
-            match SHOWN.iter().chain(&HIDDEN).nth(usize::from(place & !NAME_ONLY)) {
-                Some(name) => (Cow::Borrowed(*name), (place & NAME_ONLY == 0).then_some(text)),
+            match names().nth(usize::from(place & !NAME_ONLY)) {
+                Some(name) => (Cow::Borrowed(name), (usize::from(place) < SHOWN.len()).then_some(text)),
                 None => (text, None),
             }
         })
@@ -144,6 +152,18 @@ impl Headers {
         let wanted = SHOWN.iter().position(|shown| *shown == name)?;
         let (_, value) = self.entries().find(|(place, _)| usize::from(*place) == wanted)?;
         Some(String::from_utf8_lossy(value))
+    }
+
+    /// What came as `baggage`, for whoever passes some of it on: it may be about people. Of one that was cut off, its
+    /// whole members.
+    pub(crate) fn baggage(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let came = self.entries().filter(|(place, _)| *place == BAGGAGE);
+        came.map(|(_, value)| {
+            let is_cut = value.len() >= MAX_BAGGAGE;
+            let whole = value.iter().rposition(|byte| is_cut && *byte == b',').unwrap_or(value.len());
+            let none_is_whole = is_cut && whole == value.len();
+            String::from_utf8_lossy(value.get(..whole).filter(|_| !none_is_whole).unwrap_or_default())
+        })
     }
 
     /// That of the first `x-request-id`. The thread that fails asks for it.
@@ -177,6 +197,11 @@ impl Headers {
     }
 }
 
+/// All that have a place, in its order.
+fn names() -> impl Iterator<Item = &'static str> {
+    SHOWN.into_iter().chain([BAGGAGE_NAME]).chain(HIDDEN)
+}
+
 /// Its low half: what fits in here is short.
 fn short(length: usize) -> u16 {
     let [low, high, ..] = length.to_le_bytes();
@@ -186,7 +211,8 @@ fn short(length: usize) -> u16 {
 #[cold]
 fn push_more(more: &mut Vec<u8>, place: u8, bytes: &[u8]) {
     if more.len() < MAX_BYTES {
-        let bytes = bytes.get(..MAX_VALUE).unwrap_or(bytes);
+        let most = if place == BAGGAGE { MAX_BAGGAGE } else { MAX_VALUE };
+        let bytes = bytes.get(..most).unwrap_or(bytes);
         more.push(place);
         more.extend_from_slice(&short(bytes.len()).to_le_bytes());
         more.extend_from_slice(bytes);
@@ -206,8 +232,8 @@ impl<'a> Iterator for More<'a> {
     }
 }
 
-/// The place of a name in `SHOWN`, or behind it in `HIDDEN`. Those that the `http` crate knows are numbers there, so
-/// this is one jump.
+/// The place of a name in `SHOWN`, or behind it. Those that the `http` crate knows are numbers there, so this is one
+/// jump.
 #[inline]
 fn place(name: &HeaderName) -> Option<u8> {
     Some(if *name == header::ACCEPT {
@@ -235,21 +261,21 @@ fn place(name: &HeaderName) -> Option<u8> {
     } else if *name == header::USER_AGENT {
         17
     } else if *name == header::AUTHORIZATION {
-        19
-    } else if *name == header::CONNECTION {
         20
-    } else if *name == header::COOKIE {
+    } else if *name == header::CONNECTION {
         21
-    } else if *name == header::FORWARDED {
+    } else if *name == header::COOKIE {
         22
-    } else if *name == header::IF_MODIFIED_SINCE {
+    } else if *name == header::FORWARDED {
         23
-    } else if *name == header::IF_NONE_MATCH {
+    } else if *name == header::IF_MODIFIED_SINCE {
         24
-    } else if *name == header::UPGRADE_INSECURE_REQUESTS {
+    } else if *name == header::IF_NONE_MATCH {
         25
-    } else if *name == header::VIA {
+    } else if *name == header::UPGRADE_INSECURE_REQUESTS {
         26
+    } else if *name == header::VIA {
+        27
     } else {
         return place_of_text(name.as_str());
     })
@@ -266,7 +292,7 @@ fn place_of_text(name: &str) -> Option<u8> {
         "sentry-trace" => 14,
         "traceparent" => 16,
         "x-request-id" => REQUEST_ID,
-        "baggage" => 27,
+        "baggage" => BAGGAGE,
         "priority" => 28,
         "x-forwarded-for" => 29,
         "x-forwarded-host" => 30,
@@ -312,7 +338,7 @@ mod tests {
     #[test]
     fn every_name_of_the_lists_has_its_place_and_no_other_has_one() {
         let place = |name: &str| place(&HeaderName::from_bytes(name.as_bytes()).unwrap());
-        for (at, name) in SHOWN.iter().chain(&HIDDEN).enumerate() {
+        for (at, name) in names().enumerate() {
             assert_eq!(place(name).map(usize::from), Some(at), "{name}");
             assert_eq!(place(&name.to_uppercase()).map(usize::from), Some(at), "{name}");
         }
@@ -353,6 +379,21 @@ mod tests {
         assert_eq!(headers.value("host").as_deref(), Some("shop:80"));
         assert_eq!(headers.value("authorization"), None);
         assert_eq!(headers.request_id(), None);
+    }
+
+    #[test]
+    fn a_baggage_is_kept_and_never_shown() {
+        let long = [&b"sentry-a=1,x="[..], &[b'x'; MAX_BAGGAGE]].concat();
+        let all = [("baggage", &b"user=ada"[..]), ("baggage", &long), ("baggage", &[b'x'; MAX_BAGGAGE])];
+        let headers = kept(&all);
+        assert_eq!(headers.baggage().collect::<Vec<_>>(), ["user=ada", "sentry-a=1", ""]);
+        assert!(seen(&headers).iter().all(|(name, value)| name == "baggage" && value.is_none()));
+        assert!(headers.value("baggage").is_none() && !format!("{headers:?}").contains("ada"));
+        let mut marked = map(&all);
+        marked.get_mut("baggage").unwrap().set_sensitive(true);
+        let mut headers = Headers::new();
+        headers.keep(&marked);
+        assert_eq!(headers.baggage().collect::<Vec<_>>(), ["sentry-a=1", ""]);
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Integration for ContextForSdkEvents {
             _ => false,
         });
         if !has_span {
-            trace(&mut event, &context, spans::open_telemetry());
+            trace(&mut event, &context, spans::kept_trace(|| context.clone()));
         }
         channel(&mut event);
         Some(event)

@@ -1,6 +1,5 @@
 //! The id by which everybody names a request: who sent it, proxies, our events, the answer.
 
-use super::trace;
 use crate::context::Context;
 
 /// A longer one is none. Servers keep 200 characters of a tag.
@@ -32,7 +31,7 @@ pub(crate) fn lend<T>(context: &Context, take: impl FnOnce(Option<&str>) -> T) -
     match request.headers.request_id().and_then(|id| text.of(id)) {
         Some(id) => take(Some(id)),
         // Nobody asks for it while all goes well.
-        None => take(trace::of(context).map(|trace| trace.trace_id.to_string()).as_deref()),
+        None => take(context.trace().map(|trace| trace.trace_id.to_string()).as_deref()),
     }
 }
 

@@ -4,15 +4,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sentry::Hub;
 use sentry::protocol::TraceContext;
 
-use crate::context::{Context, Trace};
-use crate::record::RequestSnapshot;
+use crate::context::{Context, SENTRY_TRACE, TRACEPARENT, Trace};
 use crate::reporter::Reporter;
 
-/// The names of the headers, as Sentry's SDKs know them.
-const SENTRY_TRACE: &str = "sentry-trace";
 const BAGGAGE: &str = "baggage";
-const TRACEPARENT: &str = "traceparent";
-
 /// More of somebody's baggage is not carried on.
 const MAX_BAGGAGE: usize = 2 * 1024;
 /// The members of the baggage that are meant for SDKs like this one.
@@ -26,10 +21,12 @@ impl Context {
     /// your own. Empty outside of a request or job, and before `init`.
     ///
     /// Where the request becomes a [transaction](crate::Config::traces_sample_rate), or its trace came with a decision,
-    /// they say so: what happens there belongs to it.
+    /// they say so: what happens there belongs to it. While a span of OpenTelemetry is active (feature
+    /// `opentelemetry`), they name it, as events do, also where the request came with another trace.
     ///
     /// The baggage names the trace, the release, the environment and the public key of the project: nothing that is
-    /// secret inside of your own systems, and nothing for others.
+    /// secret inside of your own systems, and nothing for others. Of one that came with the trace, the members that
+    /// begin with `sentry-` (up to 2 KiB) go on instead, as they came.
     ///
     /// # Example
     /// ```
@@ -49,34 +46,15 @@ impl Context {
     /// ```
     #[must_use]
     pub fn trace_headers(&self) -> Vec<(String, String)> {
-        let (Some(trace), Some(reporter)) = (of(self), self.reporter()) else { return Vec::new() };
+        let (Some(trace), Some(reporter)) = (self.active_trace(), self.reporter()) else { return Vec::new() };
         let baggage = baggage_of(self, &trace, reporter);
         vec![(SENTRY_TRACE.to_owned(), ids_of(&trace)), (BAGGAGE.to_owned(), baggage)]
     }
 }
 
-/// The trace of a context: the one that its request came with, or a new one.
-pub(crate) fn of(context: &Context) -> Option<Trace> {
-    context.trace(came_with)
-}
-
-/// The same for a request that begins: `decide` says whether its trace is kept, of what the request asks for.
-pub(crate) fn begin(context: &Context, decide: impl Fn(Option<bool>) -> bool) -> bool {
-    let trace = context.trace(|request| {
-        let trace = came_with(request);
-        Trace { sampled: Some(decide(trace.sampled)), ..trace }
-    });
-    trace.and_then(|trace| trace.sampled).unwrap_or_default()
-}
-
-fn came_with(request: Option<&RequestSnapshot>) -> Trace {
-    let header = |name| request?.headers.value(name).as_deref().and_then(incoming);
-    header(SENTRY_TRACE).or_else(|| header(TRACEPARENT)).unwrap_or_else(Trace::random)
-}
-
-/// The same as the SDK's context.
+/// The trace of a context, as the SDK's context.
 pub(crate) fn context_of(context: &Context) -> Option<TraceContext> {
-    of(context).map(shown)
+    context.trace().map(shown)
 }
 
 pub(crate) fn shown(trace: Trace) -> TraceContext {
@@ -94,9 +72,17 @@ pub(crate) fn ids_of(trace: &Trace) -> String {
     format!("{}-{}{sampled}", trace.trace_id, trace.span_id)
 }
 
-/// The value of `baggage`: what came with the job that runs, or what is known here.
+/// The value of `baggage`: what came with the job or request that runs, or what is known here.
 pub(crate) fn baggage_of(context: &Context, trace: &Trace, reporter: &Reporter) -> String {
-    let came = context.job().and_then(|job| job.baggage.clone());
+    // About another trace, as an OpenTelemetry span may have, it says nothing.
+    let is_about = |came_with: Trace| came_with.trace_id == trace.trace_id;
+    let came = match (context.job(), context.request()) {
+        (Some(job), _) => job.baggage.clone().filter(|_| context.trace().is_some_and(is_about)),
+        (None, Some(request)) if Trace::of_request(request).is_some_and(is_about) => {
+            ours_of(&request.headers.baggage().collect::<Vec<_>>().join(","))
+        }
+        _ => None,
+    };
     came.unwrap_or_else(|| own_baggage(trace, &reporter.hub))
 }
 
@@ -110,9 +96,9 @@ where
     for (name, value) in headers {
         let (name, value) = (name.as_ref(), value.as_ref());
         if name.eq_ignore_ascii_case(SENTRY_TRACE) {
-            by_sentry = incoming(value);
+            by_sentry = Trace::incoming(value);
         } else if name.eq_ignore_ascii_case(TRACEPARENT) {
-            by_w3c = incoming(value);
+            by_w3c = Trace::incoming(value);
         } else if name.eq_ignore_ascii_case(BAGGAGE) {
             baggage = ours_of(value);
         }
@@ -120,29 +106,6 @@ where
     let trace = by_sentry.or(by_w3c);
     // Without its trace it says nothing.
     (trace, baggage.filter(|_| trace.is_some()))
-}
-
-/// Reads `traceparent` (`00-<trace>-<span>-<flags>`) or `sentry-trace` (`<trace>-<span>[-<sampled>]`).
-fn incoming(header: &str) -> Option<Trace> {
-    let header = header.trim();
-    let w3c = header.strip_prefix("00-");
-    let ids = w3c.unwrap_or(header);
-    let mut ids = ids.split('-');
-    let (trace, span) = (ids.next()?, ids.next()?);
-    let known = |id: &str| id.bytes().any(|byte| byte != b'0');
-    if trace.len() != 32 || span.len() != 16 || !known(trace) || !known(span) {
-        return None;
-    }
-    let sampled = ids.next().and_then(|flag| match w3c {
-        Some(_) => Some(u8::from_str_radix(flag, 16).ok()? & 1 == 1),
-        None => Some(flag).filter(|flag| matches!(*flag, "0" | "1")).map(|flag| flag == "1"),
-    });
-    Some(Trace {
-        trace_id: trace.parse().ok()?,
-        parent: Some(span.parse().ok()?),
-        sampled,
-        ..Trace::default()
-    })
 }
 
 /// The members of somebody's baggage that are for us; others may be about people.
@@ -190,37 +153,6 @@ mod tests {
 
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
     const SPAN: &str = "b7ad6b7169203331";
-
-    #[test]
-    fn both_trace_headers_are_read_and_bad_ones_are_not() {
-        for header in
-            [format!("00-{TRACE}-{SPAN}-01"), format!("{TRACE}-{SPAN}-1"), format!("{TRACE}-{SPAN}")]
-        {
-            let read = incoming(&header).expect("a good header");
-            assert_eq!(
-                (read.trace_id.to_string(), read.parent.map(|id| id.to_string())),
-                (TRACE.into(), Some(SPAN.into()))
-            );
-        }
-        for (header, sampled) in [
-            (format!("00-{TRACE}-{SPAN}-01"), Some(true)),
-            (format!("00-{TRACE}-{SPAN}-03"), Some(true)),
-            (format!("00-{TRACE}-{SPAN}-02"), Some(false)),
-            (format!("00-{TRACE}-{SPAN}"), None),
-            (format!("{TRACE}-{SPAN}-1"), Some(true)),
-            (format!("{TRACE}-{SPAN}-0"), Some(false)),
-            (format!("{TRACE}-{SPAN}-d"), None),
-            (format!("{TRACE}-{SPAN}"), None),
-        ] {
-            assert_eq!(incoming(&header).expect("a good header").sampled, sampled, "{header}");
-        }
-        let (zeros, zero_span) = ("0".repeat(32), "0".repeat(16));
-        for header in
-            ["", "00-", "abc-def", &format!("00-{zeros}-{SPAN}-01"), &format!("00-{TRACE}-{zero_span}-01")]
-        {
-            assert!(incoming(header).is_none(), "{header}");
-        }
-    }
 
     #[test]
     fn of_somebodys_baggage_only_what_is_ours_goes_on() {

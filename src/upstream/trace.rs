@@ -43,7 +43,7 @@ pub(super) fn add(headers: &mut HeaderMap, context: &Context, reporter: &Reporte
     if headers.contains_key(&SENTRY_TRACE) {
         return;
     }
-    let Some(trace) = trace::of(context) else { return };
+    let Some(trace) = context.active_trace() else { return };
     let (trace_id, span_id) = (trace.trace_id, trace.span_id);
     let mut set = |name: HeaderName, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {

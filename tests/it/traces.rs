@@ -159,7 +159,7 @@ async fn a_rendered_page_says_which_trace_it_belongs_to() {
 }
 
 /// A failing request that calls another service and queues a job: the headers that it gave to both.
-async fn asks_others(came_with: Option<&str>) -> [Vec<(String, String)>; 2] {
+async fn asks_others(came_with: &[(&'static str, &str)]) -> [Vec<(String, String)>; 2] {
     let client =
         UpstreamLayer::new().trace(["orders.internal"]).layer(service_fn(async |request: Request<()>| {
             Ok::<_, std::io::Error>(Response::new(request.headers().clone()))
@@ -170,11 +170,11 @@ async fn asks_others(came_with: Option<&str>) -> [Vec<(String, String)>; 2] {
         let sent: HeaderMap = client.oneshot(call).await.unwrap().into_body();
         let pairs = sent.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
         tell.send([pairs.collect(), faultwire::current().trace_headers()]).unwrap();
-        Err(Report::new("sold out"))
+        Err(Report::new("sold out").data("meta", &faultwire::current().trace_meta()))
     };
     let mut request = get("/");
-    if let Some(flags) = came_with {
-        request.headers_mut().insert("traceparent", format!("00-{TRACE}-{SPAN}-{flags}").parse().unwrap());
+    for (name, value) in came_with {
+        request.headers_mut().append(*name, value.parse().unwrap());
     }
     let app: Router = Router::new().route("/", on_get(handler)).layer(ReportLayer::new());
     app.oneshot(request).await.unwrap();
@@ -199,7 +199,9 @@ async fn what_a_request_asks_of_others_hangs_on_its_transaction_and_says_whether
     ] {
         let what = format!("rate {rate}, flags {came_with:?}");
         let reporting = Reporting::with(|config| config.traces_sample_rate(rate));
-        let [call, queued] = asks_others(came_with).await;
+        let came = came_with.map(|flags| format!("00-{TRACE}-{SPAN}-{flags}"));
+        let came = came.iter().map(|came| ("traceparent", &**came));
+        let [call, queued] = asks_others(&came.collect::<Vec<_>>()).await;
         let run = job("send_invoice").trace(queued.clone()).run(async {
             let onwards = faultwire::current().trace_headers();
             Err::<(), _>(Report::new("failed").data("onwards", &onwards))
@@ -243,6 +245,41 @@ async fn what_a_request_asks_of_others_hangs_on_its_transaction_and_says_whether
         );
         let onwards = format!("{trace_id}-{}{flag}", of_job["span_id"].as_str().unwrap());
         assert_eq!(in_job["extra"]["onwards"][0][1], onwards, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn what_of_a_requests_baggage_is_for_sdks_goes_on_as_it_came_and_nothing_else_of_it() {
+    let ids = format!("{TRACE}-{SPAN}-1");
+    let traceparent = format!("00-{TRACE}-{SPAN}-01");
+    let baggage = "sentry-release=frontend@1,sentry-sample_rate=0.25,other=x";
+    let ours = "sentry-release=frontend@1,sentry-sample_rate=0.25";
+    let own = "sentry-trace_id=";
+    let long = format!("other=x{},{ours}", "x".repeat(1_500));
+    for (what, came_with, expected) in [
+        ("a trace by Sentry", vec![("sentry-trace", &*ids), ("baggage", baggage)], ours),
+        ("a trace by W3C", vec![("baggage", baggage), ("traceparent", &*traceparent)], ours),
+        ("behind others' members", vec![("sentry-trace", &*ids), ("baggage", &*long)], ours),
+        ("in two headers", vec![("sentry-trace", &*ids), ("baggage", "other=x"), ("baggage", ours)], ours),
+        ("others' members only", vec![("sentry-trace", &*ids), ("baggage", "other=x")], own),
+        ("without its trace", vec![("baggage", baggage)], own),
+        ("with one that is none", vec![("sentry-trace", "x"), ("baggage", baggage)], own),
+    ] {
+        let reporting = Reporting::start();
+        let given = asks_others(&came_with).await;
+        let event = reporting.event();
+        for headers in &given {
+            let baggage = value(headers, "baggage");
+            if expected == own {
+                assert!(baggage.starts_with(own), "{what}: {baggage}");
+            } else {
+                assert_eq!(baggage, expected, "{what}");
+            }
+        }
+        let meta = event["extra"]["meta"].as_str().unwrap();
+        assert!(meta.contains(&format!("name=\"baggage\" content=\"{expected}")), "{what}: {meta}");
+        assert_eq!(event["request"]["headers"]["baggage"], "[Filtered]", "{what}");
+        assert!(!event.to_string().contains("other=x"), "{what}: {event}");
     }
 }
 

@@ -4,12 +4,15 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::routing::get as on_get;
-use faultwire::{Report, ReportLayer, User};
+use faultwire::{Report, ReportLayer, UpstreamLayer, User, job};
+use http::{HeaderMap, Request, Response, StatusCode};
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use serde_json::json;
-use tower::ServiceExt;
+use serde_json::{Value, json};
+use tokio_stream::StreamExt as _;
+use tower::{Layer as _, ServiceExt, service_fn};
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument as _, Subscriber};
 use tracing_subscriber::registry::LookupSpan;
@@ -152,6 +155,154 @@ async fn events_carry_the_ids_of_the_active_open_telemetry_span() {
         assert_eq!((&trace["trace_id"], &trace["span_id"]), (&tags["trace"], &tags["span"]), "{event}");
         assert_ne!(trace["trace_id"], json!("0".repeat(32)));
     }
+}
+
+/// OpenTelemetry's layer and ours.
+fn listening_with_open_telemetry() -> tracing::subscriber::DefaultGuard {
+    let provider = SdkTracerProvider::builder().build();
+    let otel = tracing_opentelemetry::layer().with_tracer(provider.tracer("it"));
+    registry().with(otel).with(faultwire::tracing_layer()).set_default()
+}
+
+/// The trace and the span that are active here.
+fn active() -> [String; 2] {
+    opentelemetry::Context::map_current(|context| {
+        let span = context.span();
+        let ids = span.span_context();
+        assert!(ids.is_valid());
+        [ids.trace_id().to_string(), ids.span_id().to_string()]
+    })
+}
+
+fn ids(event: &Value) -> [&str; 2] {
+    ["trace_id", "span_id"].map(|id| event["contexts"]["trace"][id].as_str().unwrap())
+}
+
+async fn answer(how: &'static str) -> io::Result<Response<Body>> {
+    let mut answer = Response::new(Body::empty());
+    match how {
+        "panics" => panic!("the till is jammed"),
+        "fails" => return Err(io::Error::other("sold out")),
+        "hangs" => std::future::pending().await,
+        "answers 500" => *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+        _ => {
+            let parts = tokio_stream::iter([0, 1]).map(move |part| match part {
+                0 => Ok("first"),
+                _ if how == "breaks off" => Err(io::Error::other("broke off")),
+                _ => panic!("the paper is jammed"),
+            });
+            *answer.body_mut() = Body::from_stream(parts);
+        }
+    }
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn however_a_request_fails_its_event_has_the_ids_of_the_span_around_it() {
+    for how in ["panics", "fails", "answers 500", "breaks off", "panics in its body", "hangs"] {
+        let reporting = Reporting::start();
+        let _listening = listening_with_open_telemetry();
+        let answer = move |_: Request<Body>| answer(how);
+        let service = ReportLayer::new().report_cancelled().layer(service_fn(answer));
+        let request = async {
+            tokio::select! {
+                biased;
+                answer = service.oneshot(get("/")) => {
+                    if let Ok(answer) = answer {
+                        let read = tokio::spawn(crate::support::text(answer).in_current_span());
+                        drop(read.await);
+                    }
+                }
+                () = std::future::ready(()) => assert_eq!(how, "hangs"),
+            }
+            active()
+        };
+        let around = request.instrument(tracing::info_span!("request")).await;
+        let event = reporting.event();
+        assert_eq!(ids(&event), around, "{how}: {event}");
+        assert_eq!(event["tags"]["request_id"], around[0], "{how}");
+    }
+}
+
+/// What a request tells others in a span, which its event has as data, and how it goes on.
+async fn tells_others(panics: bool) -> Result<(), Report> {
+    let client =
+        UpstreamLayer::new().trace(["orders.internal"]).layer(service_fn(async |request: Request<()>| {
+            Ok::<_, io::Error>(Response::new(request.headers().clone()))
+        }));
+    let call = Request::get("https://orders.internal/x").body(()).unwrap();
+    let sent: HeaderMap = client.oneshot(call).await.unwrap().into_body();
+    let sent = |name: &str| sent.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let current = faultwire::current();
+    let headers = current.trace_headers();
+    let in_job = job("send_invoice").run(async { Ok::<_, Report>(faultwire::current().request_id()) });
+    assert!(in_job.await.is_ok());
+    current
+        .data("active", &active())
+        .data("sent", &[sent("sentry-trace"), sent("baggage"), sent("traceparent")])
+        .data("told", &headers.iter().map(|(_, value)| value).collect::<Vec<_>>())
+        .data("meta", &current.trace_meta())
+        .data("id", &current.request_id());
+    assert!(!panics, "the till is jammed");
+    Err(Report::new("sold out"))
+}
+
+#[tokio::test]
+async fn what_a_request_tells_others_in_a_span_is_the_trace_of_its_event() {
+    for (came_with_one, panics) in [(false, false), (false, true), (true, false), (true, true)] {
+        let what = format!("came with a trace: {came_with_one}, panics: {panics}");
+        let reporting = Reporting::start();
+        let _listening = listening_with_open_telemetry();
+        let handler = async move || tells_others(panics).instrument(tracing::info_span!("work")).await;
+        let app: Router = Router::new().route("/", on_get(handler)).layer(ReportLayer::new());
+        let mut request = get("/");
+        if came_with_one {
+            let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap();
+            request.headers_mut().insert("traceparent", traceparent);
+            // About a trace that does not go on.
+            request.headers_mut().insert("baggage", "sentry-release=frontend@1".parse().unwrap());
+        }
+        app.oneshot(request).await.unwrap();
+        let event = reporting.event();
+        let said = &event["extra"];
+        let [trace, span] = [0, 1].map(|at| said["active"][at].as_str().unwrap());
+        // The span of a handler that panicked is over when that is known.
+        assert_eq!(ids(&event)[0], trace, "{what}");
+        assert_eq!(ids(&event)[1] == span, !panics, "{what}");
+        // Whether a trace is kept goes on as it came.
+        let sampled = if came_with_one { "-1" } else { "" };
+        let told = format!("{trace}-{span}{sampled}");
+        for given in ["sent", "told"] {
+            assert_eq!(said[given][0], told, "{what}: {given}");
+            let baggage = said[given][1].as_str().unwrap();
+            assert!(baggage.starts_with(&format!("sentry-trace_id={trace},")), "{what}: {baggage}");
+        }
+        let traceparent = came_with_one.then(|| format!("00-{trace}-{span}-01"));
+        assert_eq!(said["sent"][2], json!(traceparent), "{what}");
+        assert!(said["meta"].as_str().unwrap().contains(&format!("content=\"{told}\"")), "{what}: {said}");
+        assert_eq!((&said["id"], &event["tags"]["request_id"]), (&json!(trace), &json!(trace)), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_report_made_in_a_span_gives_its_trace_to_what_is_asked_for_later() {
+    let reporting = Reporting::start();
+    let _listening = listening_with_open_telemetry();
+    let handler = async || -> Result<(), Report> {
+        let report = async { Report::new("sold out") }.instrument(tracing::info_span!("work")).await;
+        let current = faultwire::current();
+        current.data("id", &current.request_id()).data("told", &current.trace_headers()[0].1);
+        Err(report)
+    };
+    let app: Router = Router::new().route("/", on_get(handler)).layer(ReportLayer::new());
+    let answer = app.oneshot(get("/")).await.unwrap();
+    let problem: Value = serde_json::from_str(&crate::support::text(answer).await.unwrap()).unwrap();
+    let event = reporting.event();
+    let [trace, _] = ids(&event);
+    for id in [&event["extra"]["id"], &event["tags"]["request_id"], &problem["request_id"]] {
+        assert_eq!(id, trace, "{event}");
+    }
+    assert!(event["extra"]["told"].as_str().unwrap().starts_with(&format!("{trace}-")), "{event}");
 }
 
 #[tokio::test]
