@@ -1,12 +1,59 @@
-//! Response bodies that the layer can make.
+//! What the layer answers, and adds to answers.
 
 use std::any::Any;
+use std::panic::resume_unwind;
 
 use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
+use super::response::{Active, RPC_STATUS};
+use crate::panics::Caught;
+use crate::record::{Cause, Details, EventId, Mechanism, RequestSnapshot};
+use crate::report::{EVENT_ID_HEADER, problem_json, request_id};
+
+/// The request panicked: records it and answers for it. With a body type that cannot be made here the panic
+/// goes on.
+pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Response<R> {
+    let mut details = active.met_here(Details::new(Cause::Panic(caught.info)));
+    let id = details.id;
+    let grpc = active.context.request().is_some_and(RequestSnapshot::is_grpc);
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    if grpc {
+        details.added_mut().tags.push((RPC_STATUS, "INTERNAL".to_owned()));
+    }
+    let answered = if grpc { StatusCode::OK } else { status };
+    active.record_as(details, Mechanism { name: "panic", handled: false }, Some(answered), status);
+    let problem = |of: Option<&str>| problem_json(status, None, id.encode(&mut [0; 32]), of);
+    let text = if grpc { String::new() } else { request_id::lend(&active.context, problem) };
+    let Some(body) = known(text) else { resume_unwind(caught.payload) };
+    let mut answer = Response::new(body);
+    let mut header = |name, value| answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    if grpc {
+        // gRPC says how a call ended in a header of its own, under HTTP's 200.
+        header(CONTENT_TYPE, "application/grpc");
+        header(HeaderName::from_static("grpc-status"), "13");
+        header(HeaderName::from_static("grpc-message"), "internal error");
+    } else {
+        header(CONTENT_TYPE, "application/problem+json");
+        *answer.status_mut() = status;
+    }
+    add_event_id(&mut answer, id);
+    answer
+}
+
+/// The response says which event tells of it.
+pub(super) fn add_event_id<R>(answer: &mut Response<R>, id: EventId) {
+    // A report's response has it already, unless somebody rebuilt the response.
+    // There are few: looking at each is cheaper than a hash.
+    if !answer.headers().keys().any(|name| *name == EVENT_ID_HEADER) {
+        answer.headers_mut().insert(EVENT_ID_HEADER, id.header_value());
+    }
+}
+
 /// A body of type `R` with this text, if `R` is a type that we know.
-pub(super) fn known<R: 'static>(text: String) -> Option<R> {
+fn known<R: 'static>(text: String) -> Option<R> {
     let full = Full::new(Bytes::from(text));
     #[cfg(feature = "axum")]
     if let Some(body) = cast(axum::body::Body::new(full.clone())) {

@@ -8,7 +8,8 @@ use std::task::{Context as TaskContext, Poll};
 use http::Response;
 use pin_project_lite::pin_project;
 
-use super::response::{self, Active};
+use super::answer::after_panic;
+use super::response::Active;
 use crate::panics;
 
 pin_project! {
@@ -78,7 +79,7 @@ where
         };
         if let Some(caught) = caught {
             if let Some(active) = this.active.take() {
-                polled = Poll::Ready(Ok(response::after_panic(active, caught)));
+                polled = Poll::Ready(Ok(after_panic(active, caught)));
             }
             return polled;
         }

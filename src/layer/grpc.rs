@@ -58,10 +58,6 @@ impl Ended {
         Some(Self { code, status, message })
     }
 
-    pub(super) fn is_failure(&self) -> bool {
-        self.status.is_server_error()
-    }
-
     /// The failure, as far as the client was told of it.
     pub(super) fn details(&self) -> Details {
         let message = match self.message.as_str() {
@@ -90,7 +86,8 @@ mod tests {
     #[test]
     fn a_status_is_read_and_the_servers_fault_told_from_the_clients() {
         assert!(Ended::of(&HeaderMap::new()).is_none());
-        let failures = (0..17).filter(|code| ended(code.to_string().leak(), "").unwrap().is_failure());
+        let failures =
+            (0..17).filter(|code| ended(code.to_string().leak(), "").unwrap().status.is_server_error());
         assert_eq!(failures.collect::<Vec<_>>(), [2, 4, 13, 14, 15]);
         for odd in ["17", "-1", "", "x"] {
             assert_eq!(ended(odd, "").unwrap().code, "UNKNOWN");

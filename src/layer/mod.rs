@@ -67,6 +67,7 @@ mod answer;
 mod body;
 mod choices;
 mod client_ip;
+mod failure;
 mod future;
 mod grpc;
 #[cfg(feature = "axum")]

@@ -1,18 +1,15 @@
-//! How a request ended, and what is made of it.
+//! How a request ended.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use sentry::Hub;
 
-use super::answer;
+use super::answer::add_event_id;
 use super::choices::Choices;
 use super::grpc::Ended;
 #[cfg(feature = "axum")]
@@ -20,23 +17,19 @@ use super::reason;
 use super::traces::Traced;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use crate::context::is_listening;
-use crate::context::{Context, put, spans};
+use crate::context::{Context, put};
 use crate::panics::{self, Caught};
 #[cfg(feature = "axum")]
 use crate::record::Breadcrumb;
-use crate::record::{
-    Cause, Details, EventId, FailedCall, Kind, Level, Link, Mechanism, Origin, PanicInfo, RequestSnapshot,
-};
+use crate::record::{Cause, Details, EventId, FailedCall, Kind, Level, Link, Mechanism, PanicInfo};
+use crate::report::auth;
 use crate::report::response::take_travelling;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use crate::report::submit::was_told;
-use crate::report::submit::{Failure, settle, submit, submit_call, tell_apart, tell_apart_kept};
-use crate::report::{EVENT_ID_HEADER, auth, foreign, problem_json, request_id};
-use crate::reporter::ErrorName;
-use crate::sink::Record;
+use crate::report::submit::{settle, submit_call, tell_apart_kept};
 
 /// The tag that says how a call of gRPC ended.
-const RPC_STATUS: Cow<'static, str> = Cow::Borrowed("rpc.response.status_code");
+pub(super) const RPC_STATUS: Cow<'static, str> = Cow::Borrowed("rpc.response.status_code");
 
 /// The type of what is told of a request that was given up, and the status that `ignore` is asked with: nginx's.
 const CANCELLED: &str = "RequestCancelled";
@@ -121,7 +114,7 @@ impl Active {
         let Some(ended) = Ended::of(trailers) else { return };
         self.trace_end(Some(&ended));
         let parked = self.context.unpark();
-        let is_failure = ended.is_failure() || self.is_asked_for(ended.status);
+        let is_failure = ended.status.is_server_error() || self.is_asked_for(ended.status);
         let was_logged = || is_listening() && was_told(&self.context, &ended.details(), Vec::new);
         if parked.is_none() && is_failure && was_logged() {
             // While the body went out.
@@ -236,155 +229,5 @@ impl Active {
             return settle(&self.context, &details);
         }
         self.record(details, Mechanism { name: "service", handled: false }, None);
-    }
-
-    /// A service's own status is its answer, and no call of another.
-    fn details_of<E: fmt::Display + 'static>(&self, error: &E) -> Details {
-        let details = foreign::details_of(error, self.error_names());
-        #[cfg(feature = "tonic")]
-        if (error as &dyn std::any::Any).is::<tonic::Status>() {
-            return Details { subject: None, ..details };
-        }
-        details
-    }
-
-    /// A failure of which nobody said in which trace it is: as far as that is known here, where the layer meets it. What
-    /// was active in the handler alone is over.
-    pub(super) fn met_here(&self, details: Details) -> Box<Details> {
-        let mut details = Box::new(details);
-        if details.around.is_none() {
-            details.around = spans::trace_only(|| self.context.clone());
-        }
-        details
-    }
-
-    pub(super) fn error_names(&self) -> &[ErrorName] {
-        self.context.reporter().map_or(&[], |reporter| &reporter.settings.error_names)
-    }
-
-    /// Why the response is what it is: the report, else a panic that other middleware caught, else what was logged
-    /// last, else unknown.
-    fn cause_of(&mut self, parked: Option<Box<Details>>, ended: Option<&Ended>) -> (Mechanism, Box<Details>) {
-        match (parked, self.panic.take()) {
-            (Some(details), _) => (Mechanism { name: "report", handled: true }, details),
-            (None, Some(panic)) => {
-                let details = self.met_here(Details::new(Cause::Panic(panic)));
-                (Mechanism { name: "panic", handled: false }, details)
-            }
-            (None, None) => match self.context.take_logged() {
-                Some(details) => (Mechanism { name: "log", handled: true }, details),
-                None => {
-                    let failure = ended.filter(|ended| ended.status >= StatusCode::BAD_REQUEST);
-                    let details = failure.map_or_else(|| Details::new(Cause::Status), Ended::details);
-                    let details = self.met_here(details);
-                    (Mechanism { name: "response", handled: true }, details)
-                }
-            },
-        }
-    }
-
-    /// Records a failure, unless it is to be ignored.
-    pub(super) fn record(
-        &mut self,
-        details: Box<Details>,
-        mechanism: Mechanism,
-        status: Option<StatusCode>,
-    ) -> bool {
-        self.record_as(details, mechanism, status, status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
-    }
-
-    /// The same, for what `ignore` is to take for another status.
-    fn record_as(
-        &mut self,
-        mut details: Box<Details>,
-        mechanism: Mechanism,
-        status: Option<StatusCode>,
-        asked: StatusCode,
-    ) -> bool {
-        if let Some(traced) = &mut self.traced {
-            traced.fails(status, asked);
-        }
-        let Some(reporter) = self.context.reporter() else { return false };
-        if details.fate.is_recorded() {
-            // By the job that failed with it, or as the panic of a task: the answer has the id of that event.
-            self.reported = true;
-            tell_apart(&self.context, &details, true);
-            return true;
-        }
-        if self.reported {
-            return false;
-        }
-        if self.ignores(asked) {
-            tell_apart(&self.context, &details, true);
-            return false;
-        }
-        self.context.absorb_calls(&mut details);
-        let failure = Failure { details, status, context: &self.context, has_answer: true };
-        let mut gave_body = false;
-        submit(reporter, failure, |details| {
-            gave_body = true;
-            Record {
-                details,
-                timestamp: SystemTime::now(),
-                mechanism,
-                origin: Origin::Request,
-                status,
-                facts: self.context.facts(),
-                body: self.context.take_body(),
-                context: self.context.clone(),
-                hub: Some(self.hub.clone()),
-                stands_for: None,
-            }
-        });
-        (self.reported, self.gave_body) = (true, gave_body);
-        true
-    }
-
-    /// Whether somebody wants to know of an answer that is the client's mistake.
-    fn is_asked_for(&self, status: StatusCode) -> bool {
-        status.is_client_error()
-            && self.choices.as_ref().is_some_and(|choices| choices.reports(&self.context, status))
-    }
-
-    fn ignores(&self, status: StatusCode) -> bool {
-        self.choices.as_ref().is_some_and(|choices| choices.ignores(&self.context, status))
-    }
-}
-
-/// The request panicked: records it and answers for it. With a body type that cannot be made here the panic
-/// goes on.
-pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Response<R> {
-    let mut details = active.met_here(Details::new(Cause::Panic(caught.info)));
-    let id = details.id;
-    let grpc = active.context.request().is_some_and(RequestSnapshot::is_grpc);
-    let status = StatusCode::INTERNAL_SERVER_ERROR;
-    if grpc {
-        details.added_mut().tags.push((RPC_STATUS, "INTERNAL".to_owned()));
-    }
-    let answered = if grpc { StatusCode::OK } else { status };
-    active.record_as(details, Mechanism { name: "panic", handled: false }, Some(answered), status);
-    let problem = |of: Option<&str>| problem_json(status, None, id.encode(&mut [0; 32]), of);
-    let text = if grpc { String::new() } else { request_id::lend(&active.context, problem) };
-    let Some(body) = answer::known(text) else { resume_unwind(caught.payload) };
-    let mut answer = Response::new(body);
-    let mut header = |name, value| answer.headers_mut().insert(name, HeaderValue::from_static(value));
-    if grpc {
-        // gRPC says how a call ended in a header of its own, under HTTP's 200.
-        header(CONTENT_TYPE, "application/grpc");
-        header(http::HeaderName::from_static("grpc-status"), "13");
-        header(http::HeaderName::from_static("grpc-message"), "internal error");
-    } else {
-        header(CONTENT_TYPE, "application/problem+json");
-        *answer.status_mut() = status;
-    }
-    add_event_id(&mut answer, id);
-    answer
-}
-
-fn add_event_id<R>(answer: &mut Response<R>, id: EventId) {
-    // A report's response has it already, unless somebody rebuilt the response.
-    // There are few: looking at each is cheaper than a hash.
-    if !answer.headers().keys().any(|name| *name == EVENT_ID_HEADER) {
-        answer.headers_mut().insert(EVENT_ID_HEADER, id.header_value());
     }
 }
