@@ -1,5 +1,7 @@
 //! The body of the running request, as far as it was read.
 
+use std::num::NonZero;
+
 use super::{Context, Inner};
 use crate::record::KeptBody;
 
@@ -32,12 +34,26 @@ impl Context {
             }
         });
     }
+
+    /// The client left before that, as the error in this place says.
+    pub(crate) fn leave_in_body(&self, error: NonZero<usize>) {
+        self.change_body(|kept| {
+            if let Some(kept) = kept {
+                kept.leave(error);
+            }
+        });
+    }
 }
 
 impl Context {
     /// A copy of what is kept, for a failure that the request survives.
     pub(crate) fn body(&self) -> Option<Box<KeptBody>> {
         self.change_body(|kept| kept.clone().map(Box::new)).flatten()
+    }
+
+    /// Where the error is that said that the client left while the body was read.
+    pub(crate) fn left_in_body(&self) -> Option<NonZero<usize>> {
+        self.change_body(|kept| kept.as_ref()?.left()).flatten()
     }
 
     /// What is kept, for the failure that ends the request. Nothing is kept after that.

@@ -12,9 +12,10 @@ use http::{HeaderMap, HeaderValue, Request, header};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::left;
 use crate::context::Context;
 use crate::record::{BoxError, GRPC, KeptBody};
-use crate::reporter::{Bodies, Settings};
+use crate::reporter::{self, Bodies, Settings};
 
 /// Wraps the body inside itself, if its type allows that, it has bytes, and they are to be shown.
 #[inline]
@@ -150,7 +151,8 @@ impl<B: Body<Data = Bytes>> Body for Tee<B> {
             Some(Err(_)) => {}
             None => this.context.body_end(),
         }
-        Poll::Ready(polled.map(|frame| frame.map_err(this.original)))
+        let original = |error| broken((this.original)(error), this.context);
+        Poll::Ready(polled.map(|frame| frame.map_err(original)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -165,6 +167,15 @@ impl<B: Body<Data = Bytes>> Body for Tee<B> {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+/// Remembers that the client left, if that is why the body ends before its end.
+#[cold]
+fn broken(error: BoxError, context: &Context) -> BoxError {
+    if let Some(left) = reporter::shielded_anyway(|| left::of(&*error)).flatten() {
+        context.leave_in_body(left);
+    }
+    error
 }
 
 impl<B: Body> fmt::Debug for Tee<B> {

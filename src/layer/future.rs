@@ -25,7 +25,7 @@ pin_project! {
     impl<F> PinnedDrop for ReportFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if let Some(active) = this.active.take() {
+            if let Some(mut active) = this.active.take() {
                 // What it destroys, it destroys in its own context.
                 let entered = active.context.enter(&active.hub);
                 this.inner.set(None);

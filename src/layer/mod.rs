@@ -18,6 +18,18 @@
 //! request: a 5xx without a report after [`Report::send`](crate::Report::send), a `JoinError` of a task that
 //! [took the context along](crate::WithContext) and panicked. Such a response has the id of that event.
 //!
+//! # Clients that leave
+//!
+//! A client that leaves before it is answered gives its request up: the service's future is dropped, or the body fails
+//! that the handler reads, over HTTP/1 as over HTTP/2. A report (or a service's `Err`) whose chain holds that very error
+//! of the body is taken for what it is: the request is counted as given up, whatever it answers. Everything else that
+//! the application fails by stays a failure: an error of its own, a body over a limit or against the protocol, a
+//! report that is critical, of another service, or to be sent [always](crate::Report::always).
+//!
+//! That is known only of bodies that are looked into, see below. Of others (by default files and multipart; all with
+//! [`Bodies::Off`](crate::config::Bodies::Off)) such an error is a failure like any other: a connection to somebody
+//! else says the same when it breaks off.
+//!
 //! # Where it belongs
 //!
 //! On the router: `Router::new().route(..).layer(ReportLayer::new())`. There the pattern of the route is
@@ -70,6 +82,7 @@ mod client_ip;
 mod failure;
 mod future;
 mod grpc;
+mod left;
 #[cfg(feature = "axum")]
 mod reason;
 mod request;
@@ -194,7 +207,8 @@ impl ReportLayer {
     /// of this layer ended it. Each route is one issue; [`ignore`](Self::ignore) is asked with 499. Default: such
     /// requests are counted ([`Stats::cancelled`](crate::Stats::cancelled)).
     ///
-    /// A client that leaves while its answer is on the way is none: that is how streams end.
+    /// A client that leaves in the middle of its body is one, too ([when that is known](self#clients-that-leave)); one that
+    /// leaves while its answer is on the way is none: that is how streams end.
     ///
     /// # Example
     /// ```

@@ -26,7 +26,7 @@ use crate::report::auth;
 use crate::report::response::take_travelling;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use crate::report::submit::was_told;
-use crate::report::submit::{settle, submit_call, tell_apart_kept};
+use crate::report::submit::{settle, submit_call, tell_apart, tell_apart_kept};
 
 /// The tag that says how a call of gRPC ended.
 pub(super) const RPC_STATUS: Cow<'static, str> = Cow::Borrowed("rpc.response.status_code");
@@ -151,6 +151,10 @@ impl Active {
         is_failure: bool,
     ) -> Option<EventId> {
         let as_http = ended.map_or(status, |ended| ended.status.max(status));
+        if let Some(details) = parked.as_ref().filter(|details| self.is_by_leaving(details)) {
+            self.left(details);
+            return None;
+        }
         if let (Some(details), Some(reporter)) = (&parked, self.context.reporter()) {
             auth::note(reporter, self.context.request(), details);
         }
@@ -183,9 +187,20 @@ impl Active {
         follows
     }
 
+    /// The client left while its body was read, and this is what the service made of it.
+    #[cold]
+    fn left(&mut self, details: &Details) {
+        tell_apart(&self.context, details, true);
+        if let Some(traced) = &mut self.traced {
+            // Nobody was answered.
+            traced.status = None;
+        }
+        self.cancelled();
+    }
+
     /// Nobody waits for an answer any more.
     #[cold]
-    pub(super) fn cancelled(mut self) {
+    pub(super) fn cancelled(&mut self) {
         let Some(reporter) = self.context.reporter() else { return };
         reporter.counters.cancelled.add(1);
         if let Some(caught) = self.caught.take() {
@@ -197,7 +212,9 @@ impl Active {
         if let Some(parked) = self.context.unpark() {
             let status = parked.answer;
             let is_failure = status.is_server_error() || self.is_asked_for(status);
-            if self.ended(Some(parked), status, None, is_failure).is_some() {
+            if self.is_by_leaving(&parked) {
+                tell_apart(&self.context, &parked, true);
+            } else if self.ended(Some(parked), status, None, is_failure).is_some() {
                 return;
             }
         }
@@ -217,10 +234,16 @@ impl Active {
 
     /// The service failed.
     pub(super) fn failed<E: fmt::Display + 'static>(mut self, error: &E) {
-        let details = match self.context.unpark() {
-            Some(parked) => parked,
-            None => self.met_here(self.details_of(error)),
+        let (is_by_leaving, details) = match self.context.unpark() {
+            Some(parked) => (self.is_by_leaving(&parked), parked),
+            None => {
+                let details = self.met_here(self.details_of(error));
+                (self.fails_by_leaving(&details, error), details)
+            }
         };
+        if is_by_leaving {
+            return self.left(&details);
+        }
         if let Some(reporter) = self.context.reporter() {
             auth::note(reporter, self.context.request(), &details);
         }

@@ -61,9 +61,9 @@ pub struct Stats {
     pub discarded: u64,
     /// Requests that a [`ReportLayer`](crate::ReportLayer) saw: what the failures are a part of.
     pub requests: u64,
-    /// Requests that were given up before they were answered: the client left, or a timeout outside of the layer ended
-    /// them. They are no failures, see
-    /// [`ReportLayer::report_cancelled`](crate::ReportLayer::report_cancelled).
+    /// Requests that were given up before they were answered: the client left, also in the middle of its body
+    /// ([when that is known](crate::layer#clients-that-leave)), or a timeout outside of the layer ended them. They are
+    /// no failures, see [`ReportLayer::report_cancelled`](crate::ReportLayer::report_cancelled).
     pub cancelled: u64,
     /// Failed logins, by kind; most are nothing else than counted.
     pub auth: AuthStats,

@@ -31,7 +31,7 @@ fn shop() -> Router {
 }
 
 /// The items of a type that arrived.
-fn items(reporting: &Reporting, kind: &str) -> Vec<Value> {
+pub(crate) fn items(reporting: &Reporting, kind: &str) -> Vec<Value> {
     assert!(reporting.guard.flush(PATIENCE), "{:?}", reporting.guard.stats());
     let mark = format!("\"type\":\"{kind}\"");
     let requests = reporting.server.requests();

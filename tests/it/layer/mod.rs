@@ -1,5 +1,6 @@
 //! One failing request, one event: which failures the layer sees, and what the event says.
 
+mod connections;
 mod panics;
 mod rejections;
 mod request_ids;

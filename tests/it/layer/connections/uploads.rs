@@ -1,0 +1,171 @@
+//! Clients that leave during their upload: what the handler makes of its body's error.
+
+use axum::error_handling::HandleError;
+use faultwire::config::Bodies;
+use tower::service_fn;
+
+use super::*;
+
+const LEFT: &str = "error reading a body from connection";
+
+#[tokio::test]
+async fn who_leaves_during_the_upload_is_counted_and_told_of_on_demand() {
+    assert_eq!(all_leave(ReportLayer::new(), "/uploads/1", |config| config).await, [json!(null); 0]);
+    let events = all_leave(ReportLayer::new().report_cancelled(), "/uploads/1", |config| config).await;
+    assert_are_cancelled(&events, "POST /uploads/{id}");
+    let quiet = ReportLayer::new().report_cancelled().ignore(|_, status| status.as_u16() == 499);
+    assert_eq!(all_leave(quiet, "/uploads/1", |config| config).await, [json!(null); 0]);
+}
+
+#[tokio::test]
+async fn what_a_handler_takes_for_the_clients_mistake_is_counted_once() {
+    let asks = ReportLayer::new().report_if(|_, status| status == StatusCode::BAD_REQUEST);
+    for layer in [ReportLayer::new(), asks] {
+        let reporting = Reporting::start();
+        let at_work = Arc::new(Notify::new());
+        let told = Arc::clone(&at_work);
+        let reads = async move |body: Body| -> Result<(), Report> {
+            told.notify_one();
+            let read = to_bytes(body, usize::MAX).await;
+            read.map(drop).map_err(|error| Report::new(error).status(StatusCode::BAD_REQUEST))
+        };
+        let router = Router::new().route("/uploads/{id}", on_post(reads)).layer(layer);
+        leave_during(ResetsHttp1, router, "/uploads/1", &at_work).await;
+        until("counted", || reporting.guard.stats().cancelled == 1).await;
+        reporting.events(0);
+        assert_eq!(reporting.guard.stats().discarded, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_ends_its_transaction_as_cancelled() {
+    let reporting = Reporting::with(|config| config.traces_sample_rate(1.0));
+    let at_work = Arc::new(Notify::new());
+    leave_during(ResetsTheStream, shop_of(ReportLayer::new(), &at_work), "/uploads/1", &at_work).await;
+    until("counted", || reporting.guard.stats().cancelled == 1).await;
+    let transactions = crate::traces::items(&reporting, "transaction");
+    let [transaction] = &transactions[..] else { panic!("{transactions:?}") };
+    assert_eq!(transaction["contexts"]["trace"]["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn what_is_logged_of_an_upload_that_breaks_off_is_no_failure_either() {
+    let reporting = Reporting::start();
+    let _listening = crate::logs::listening();
+    let at_work = Arc::new(Notify::new());
+    let told = Arc::clone(&at_work);
+    let reads = async move |body: Body| -> Result<(), Report> {
+        told.notify_one();
+        let error = to_bytes(body, usize::MAX).await.unwrap_err();
+        tracing::error!("the upload failed: {error}");
+        Err(error.into())
+    };
+    let router = Router::new().route("/uploads/{id}", on_post(reads)).layer(ReportLayer::new());
+    leave_during(ClosesHttp1, router, "/uploads/1", &at_work).await;
+    until("counted", || reporting.guard.stats().cancelled == 1).await;
+    reporting.events(0);
+}
+
+#[tokio::test]
+async fn a_service_that_fails_because_the_client_left_fails_by_nothing_else() {
+    let reporting = Reporting::start();
+    let at_work = Arc::new(Notify::new());
+    let told = Arc::clone(&at_work);
+    let reads = service_fn(move |request: Request<Body>| {
+        let told = Arc::clone(&told);
+        async move {
+            told.notify_one();
+            to_bytes(request.into_body(), usize::MAX).await?;
+            Ok::<_, axum::BoxError>(Response::new(Body::empty()))
+        }
+    });
+    let watched = tower::Layer::layer(&ReportLayer::new(), reads);
+    let service = HandleError::new(watched, async |_: axum::BoxError| StatusCode::BAD_GATEWAY);
+    let router = Router::new().fallback_service(service);
+    leave_during(ClosesHttp1, router, "/uploads/1", &at_work).await;
+    until("counted", || reporting.guard.stats().cancelled == 1).await;
+    reporting.events(0);
+}
+
+/// The one event of what a handler makes of its body's error, whose client has left.
+async fn event_of<M, F>(change: fn(Config) -> Config, make: M) -> serde_json::Value
+where
+    M: FnOnce(axum::Error) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Report> + Send + 'static,
+{
+    let reporting = Reporting::with(change);
+    let at_work = Arc::new(Notify::new());
+    let told = Arc::clone(&at_work);
+    let reads = async move |body: Body| -> Result<(), Report> {
+        told.notify_one();
+        Err(make(to_bytes(body, usize::MAX).await.unwrap_err()).await)
+    };
+    let router = Router::new().route("/uploads/{id}", on_post(reads)).layer(ReportLayer::new());
+    leave_during(ClosesHttp1, router, "/uploads/1", &at_work).await;
+    until("sent", || reporting.guard.stats().sent == 1).await;
+    let event = reporting.event();
+    assert_eq!(reporting.guard.stats().cancelled, 0);
+    assert_eq!(event["contexts"]["response"]["status_code"], 500);
+    event
+}
+
+/// What a connection to somebody else says that is closed in the middle of a response.
+async fn upstream_that_leaves() -> hyper::Error {
+    let (ours, mut theirs) = tokio::io::duplex(1024);
+    let (mut client, connection) = hyper::client::conn::http1::handshake(TokioIo::new(ours)).await.unwrap();
+    tokio::spawn(connection);
+    let leaves = async move {
+        theirs.read_u8().await.unwrap();
+        theirs.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await.unwrap();
+    };
+    let (response, ()) = tokio::join!(client.send_request(get("/stock")), leaves);
+    http_body_util::BodyExt::collect(response.unwrap().into_body()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn what_the_application_fails_by_is_told_of_though_the_client_has_left() {
+    let ignored = event_of(|config| config, async |_| Report::new("no stock")).await;
+    assert_eq!(exception(&ignored)["value"], "no stock");
+    let in_own_words = event_of(|config| config, async |error| Report::new(error.to_string())).await;
+    assert_eq!(exception(&in_own_words)["value"], LEFT);
+    let of_a_file = event_of(
+        |config| config,
+        async |_error| Report::new(std::io::Error::from(std::io::ErrorKind::UnexpectedEof)),
+    );
+    assert_eq!(exception(&of_a_file.await)["value"], "unexpected end of file");
+    let critical = event_of(|config| config, async |error| Report::new(error).critical());
+    assert_eq!(critical.await["level"], "fatal");
+}
+
+#[tokio::test]
+async fn a_connection_to_somebody_else_that_ends_is_no_client_that_leaves() {
+    let of_another = event_of(
+        |config| config,
+        async |error| {
+            let report = Report::new(upstream_that_leaves().await);
+            drop(error);
+            report
+        },
+    );
+    assert_eq!(exception(&of_another.await)["value"], LEFT);
+}
+
+#[tokio::test]
+async fn without_a_look_at_the_body_it_is_not_known_whose_connection_ended() {
+    let event = event_of(|config| config.bodies(Bodies::Off), async |error| Report::new(error)).await;
+    assert_eq!(exception(&event)["value"], LEFT);
+}
+
+#[tokio::test]
+async fn an_upload_that_is_too_long_is_a_failure() {
+    let reporting = Reporting::start();
+    let reads = async |body: Body| {
+        to_bytes(body, 3).await?;
+        Ok::<_, Report>(())
+    };
+    let router = Router::new().route("/uploads/{id}", on_post(reads)).layer(ReportLayer::new());
+    let _client = Client::begin(ClosesHttp1, serve(router).await, "/uploads/1").await;
+    until("sent", || reporting.guard.stats().sent == 1).await;
+    assert_eq!(exception(&reporting.event())["value"], "length limit exceeded");
+    assert_eq!(reporting.guard.stats().cancelled, 0);
+}
