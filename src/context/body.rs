@@ -1,6 +1,7 @@
 //! The body of the running request, as far as it was read.
 
 use std::num::NonZero;
+use std::sync::atomic::Ordering;
 
 use super::{Context, Inner};
 use crate::record::KeptBody;
@@ -37,11 +38,10 @@ impl Context {
 
     /// The client left before that, as the error in this place says.
     pub(crate) fn leave_in_body(&self, error: NonZero<usize>) {
-        self.change_body(|kept| {
-            if let Some(kept) = kept {
-                kept.leave(error);
-            }
-        });
+        if let Some(inner) = &self.0 {
+            inner.left.store(error.get(), Ordering::Relaxed);
+            inner.was_opened.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -52,8 +52,9 @@ impl Context {
     }
 
     /// Where the error is that said that the client left while the body was read.
+    #[inline]
     pub(crate) fn left_in_body(&self) -> Option<NonZero<usize>> {
-        self.change_body(|kept| kept.as_ref()?.left()).flatten()
+        self.0.as_ref().and_then(|inner| NonZero::new(inner.left.load(Ordering::Relaxed)))
     }
 
     /// What is kept, for the failure that ends the request. Nothing is kept after that.

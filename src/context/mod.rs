@@ -19,7 +19,7 @@ mod trace;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sentry::Hub;
@@ -80,6 +80,8 @@ struct Inner {
     holds: AtomicBool,
     /// Whether there may be more in what follows than a body: a request of which nobody says anything pays this look.
     was_opened: AtomicBool,
+    /// Where the error is that said that the client left while its body was read; else 0.
+    left: AtomicUsize,
     shared: Mutex<Shared>,
     /// What stands in the place of the request's hub while the context waits for another one.
     empty_hub: Option<Hub>,
@@ -277,6 +279,7 @@ impl Inner {
             has_ended: AtomicBool::new(false),
             holds: AtomicBool::new(false),
             was_opened: AtomicBool::new(false),
+            left: AtomicUsize::new(0),
             shared: Mutex::default(),
             empty_hub: None,
         }
@@ -288,6 +291,7 @@ impl Inner {
         if std::mem::take(self.was_opened.get_mut()) {
             self.settle();
             *self.shared.get_mut().unwrap_or_else(PoisonError::into_inner) = Shared::default();
+            *self.left.get_mut() = 0;
         }
         self.shared.get_mut().unwrap_or_else(PoisonError::into_inner).body = None;
         *self.has_ended.get_mut() = false;

@@ -57,18 +57,25 @@ fn is_gone(error: &(dyn Error + 'static)) -> bool {
 impl Active {
     /// Whether this report says nothing but that the client left while its body was read. One for which the application
     /// claims more (that it is of another service, that it is critical) does not.
+    #[inline]
     pub(super) fn is_by_leaving(&self, details: &Details) -> bool {
+        self.context.left_in_body().is_some_and(|left| self.says_only_that(details, left))
+    }
+
+    #[cold]
+    fn says_only_that(&self, details: &Details, left: NonZero<usize>) -> bool {
         let Cause::Error { error, .. } = &details.cause else { return false };
-        self.is_unclaimed(details) && self.says_that_client_left(&**error)
+        self.is_unclaimed(details) && is_of(&**error, left)
     }
 
     /// The same of an error that the service failed with.
     pub(super) fn fails_by_leaving<E: 'static>(&self, details: &Details, error: &E) -> bool {
+        let Some(left) = self.context.left_in_body() else { return false };
         let known = match foreign::report_in(error) {
             Some(report) => report.error(),
             None => foreign::known(error),
         };
-        self.is_unclaimed(details) && known.is_some_and(|error| self.says_that_client_left(error))
+        self.is_unclaimed(details) && known.is_some_and(|error| is_of(error, left))
     }
 
     fn is_unclaimed(&self, details: &Details) -> bool {
@@ -76,9 +83,8 @@ impl Active {
         // What is recorded already is an event.
         !is_claimed && !details.fate.is_recorded() && self.panic.is_none()
     }
+}
 
-    fn says_that_client_left(&self, error: &(dyn Error + 'static)) -> bool {
-        let Some(left) = self.context.left_in_body() else { return false };
-        reporter::shielded(|| of(error)).flatten() == Some(left)
-    }
+fn is_of(error: &(dyn Error + 'static), left: NonZero<usize>) -> bool {
+    reporter::shielded(|| of(error)).flatten() == Some(left)
 }

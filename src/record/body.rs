@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::num::NonZero;
 
 /// Servers are sent no more than this many bytes of a body's text: what Sentry keeps.
 pub(crate) const MAX_BODY_TEXT: usize = 8_192;
@@ -27,8 +26,6 @@ pub(crate) struct KeptBody {
     /// The length that the client announced.
     announced: Option<u64>,
     ended: bool,
-    /// Where the error is that said that the client left.
-    left: Option<NonZero<usize>>,
 }
 
 #[cfg_attr(
@@ -37,7 +34,7 @@ pub(crate) struct KeptBody {
 )]
 impl KeptBody {
     pub(crate) fn new(limit: usize, announced: Option<u64>) -> Self {
-        Self { kept: Vec::new(), limit, read: 0, announced, ended: false, left: None }
+        Self { kept: Vec::new(), limit, read: 0, announced, ended: false }
     }
 
     /// A frame goes by.
@@ -72,11 +69,6 @@ impl KeptBody {
     pub(crate) fn end(&mut self) {
         self.ended = true;
     }
-
-    /// None will, as the error in this place says.
-    pub(crate) fn leave(&mut self, error: NonZero<usize>) {
-        self.left = Some(error);
-    }
 }
 
 impl KeptBody {
@@ -103,11 +95,6 @@ impl KeptBody {
     /// Whether all of it was read.
     pub(crate) fn is_read(&self) -> bool {
         self.ended || self.announced == Some(self.read)
-    }
-
-    /// Where the error is that said that the client left.
-    pub(crate) fn left(&self) -> Option<NonZero<usize>> {
-        self.left
     }
 
     /// Roughly what it occupies.
