@@ -10,11 +10,13 @@ use std::thread;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::routing::get as on_get;
 use faultwire::logs::Logs;
 use faultwire::sentry::{self, Breadcrumb};
 use faultwire::{Config, Report, ReportLayer};
-use tower::ServiceExt;
+use http::Response;
+use tower::{Layer as _, ServiceExt, service_fn};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::prelude::*;
 
@@ -132,11 +134,33 @@ const PLACES: [&str; 9] = [
     "a span with a value that logs",
 ];
 
+/// Says something whenever it is asked.
+fn talkative_layer() -> ReportLayer {
+    let asked = |what: &str| tracing::error!("in {what}");
+    ReportLayer::new()
+        .user(move |_| {
+            asked("user");
+            None
+        })
+        .report_if(move |_, _| {
+            asked("report_if");
+            true
+        })
+        .ignore(move |_, _| {
+            asked("ignore");
+            false
+        })
+}
+
 #[test]
 fn code_that_logs_where_it_is_called_waits_for_nobody() {
     alone("logs::silence::code_that_logs_where_it_is_called_waits_for_nobody", || {
         listen_to_everything();
         let reporting = Reporting::with(|config| {
+            let config = config.critical(|failure| {
+                tracing::error!("in critical: {}", failure.message());
+                false
+            });
             config.client_options(|options| {
                 let mut options = options.before_send(|event| {
                     tracing::error!("in before_send");
@@ -155,12 +179,12 @@ fn code_that_logs_where_it_is_called_waits_for_nobody() {
                 talk(place);
                 let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
                 let handler = async move || talk(place);
-                let layer = ReportLayer::new().ignore(|_, _| {
-                    tracing::error!("in ignore");
-                    false
-                });
-                let app: Router = Router::new().route("/", on_get(handler)).layer(layer);
+                let layer = talkative_layer();
+                let app: Router = Router::new().route("/", on_get(handler)).layer(layer.clone());
                 runtime.block_on(app.oneshot(get("/"))).unwrap();
+                let fails = service_fn(async move |_| Err::<Response<Body>, _>(Talkative("returned")));
+                let error = runtime.block_on(layer.layer(fails).oneshot(get("/"))).unwrap_err();
+                assert_eq!(error.to_string(), "returned");
                 done.send(()).unwrap();
             });
             assert!(end.recv_timeout(PATIENCE).is_ok(), "{place}: somebody waits for himself");

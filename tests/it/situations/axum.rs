@@ -27,28 +27,28 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::{Row, check};
 
-const ORDER: &str = "GET /orders/{id}";
+pub(super) const ORDER: &str = "GET /orders/{id}";
 
-async fn sign_in(request: Request, next: Next) -> Response {
+pub(super) async fn sign_in(request: Request, next: Next) -> Response {
     faultwire::current().user(User::id("7")).breadcrumb("signed in");
     next.run(request).await
 }
 
 /// With the layer where it belongs.
-fn watched(router: Router) -> Router {
+pub(super) fn watched(router: Router) -> Router {
     router.layer(from_fn(sign_in)).layer(ReportLayer::new())
 }
 
-fn order<T: 'static>(handler: impl Handler<T, ()>) -> Router {
+pub(super) fn order<T: 'static>(handler: impl Handler<T, ()>) -> Router {
     watched(Router::new().route("/orders/{id}", on(MethodFilter::GET.or(MethodFilter::POST), handler)))
 }
 
-fn row(name: &'static str, app: Router) -> Row {
+pub(super) fn row(name: &'static str, app: Router) -> Row {
     at("/orders/1", name, app)
 }
 
 /// The whole answer is read, as a client does, in a task of its own, as a server does.
-fn at(path: &str, name: &'static str, app: Router) -> Row {
+pub(super) fn at(path: &str, name: &'static str, app: Router) -> Row {
     Row::new(name, path, async |request| {
         let (parts, body) = app.oneshot(request).await.unwrap().into_parts();
         let _whole_or_broken = tokio::spawn(body.collect()).await;
@@ -56,7 +56,7 @@ fn at(path: &str, name: &'static str, app: Router) -> Row {
     })
 }
 
-fn json(row: Row, body: &'static str) -> Row {
+pub(super) fn json(row: Row, body: &'static str) -> Row {
     row.request(|request| {
         *request.method_mut() = Method::POST;
         request.headers_mut().insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
@@ -64,15 +64,15 @@ fn json(row: Row, body: &'static str) -> Row {
     })
 }
 
-fn fails() -> Result<(), std::io::Error> {
+pub(super) fn fails() -> Result<(), std::io::Error> {
     Err(std::io::Error::other("no stock"))
 }
 
-async fn hangs() {
+pub(super) async fn hangs() {
     std::future::pending::<()>().await;
 }
 
-async fn panics() {
+pub(super) async fn panics() {
     panic!("the till is jammed");
 }
 

@@ -3,6 +3,7 @@
 //! A row is a service and a request. All rows run against one server; a request's own id tells its events apart.
 
 mod axum;
+mod outside;
 mod tonic;
 mod tower;
 
@@ -29,6 +30,8 @@ struct Row {
     events: Vec<Expected>,
     /// Whether user and breadcrumbs were set where they reach the event.
     has_context: bool,
+    /// Whether the answer is somebody's outside of the layer, who knows of no event.
+    is_of_others: bool,
 }
 
 /// What an event of it says.
@@ -49,7 +52,15 @@ impl Row {
     {
         let run = Box::new(move |request| -> Ended { Box::pin(run(request)) });
         let request = Request::get(path).body(Body::empty()).unwrap();
-        Self { name, run, request, status: Some(200), events: Vec::new(), has_context: true }
+        Self {
+            name,
+            run,
+            request,
+            status: Some(200),
+            events: Vec::new(),
+            has_context: true,
+            is_of_others: false,
+        }
     }
 
     fn request(mut self, change: impl FnOnce(&mut Request<Body>)) -> Self {
@@ -72,6 +83,12 @@ impl Row {
         self
     }
 
+    /// By middleware outside of the layer.
+    fn answered_by_others(mut self, status: u16) -> Self {
+        self.is_of_others = true;
+        self.answers(status)
+    }
+
     fn event(mut self, mechanism: &'static str, route: &'static str, says: &'static str) -> Self {
         self.events.push(Expected { mechanism, says, route, is_early: false });
         self
@@ -90,7 +107,7 @@ async fn check(rows: Vec<Row>) {
     let reporting = Reporting::start();
     let mut all = Vec::new();
     for (number, row) in rows.into_iter().enumerate() {
-        let Row { name, run, mut request, status, events, has_context } = row;
+        let Row { name, run, mut request, status, events, has_context, is_of_others } = row;
         let id = format!("row-{number}");
         let headers = request.headers_mut();
         for (name, value) in [
@@ -104,6 +121,8 @@ async fn check(rows: Vec<Row>) {
         assert_eq!(response.as_ref().map(|response| response.status().as_u16()), status, "{name}");
         let event_id = response
             .and_then(|response| Some(response.headers().get("x-event-id")?.to_str().ok()?.to_owned()));
+        assert!(!is_of_others || event_id.is_none(), "{name}: it is the layer's answer");
+        let status = status.filter(|_| !is_of_others);
         all.push((name, id, status, event_id, events, has_context));
     }
     let arrived = reporting.all_events();

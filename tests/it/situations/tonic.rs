@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::Body;
-use faultwire::{Report, ReportLayer, User};
+use faultwire::{BoxError, Report, ReportLayer, User};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
@@ -16,7 +16,7 @@ use super::{Row, check};
 
 const GET: &str = "/shop.Orders/Get";
 
-/// A method, called as tonic's router calls it.
+/// A method, called as tonic's router calls it. A call that nobody says the end of is `Unknown` to its client.
 fn row<F>(name: &'static str, code: Code, method: F) -> Row
 where
     F: AsyncFnOnce() -> Result<Response<tonic::body::Body>, Status> + 'static,
@@ -34,16 +34,20 @@ where
         let service = ServiceBuilder::new().layer(ReportLayer::new()).service(service);
         let response = service.oneshot(request.map(tonic::body::Body::new)).await.unwrap();
         let (parts, body) = response.into_parts();
-        let body = body.collect().await;
-        let trailers = body.ok().and_then(|body| body.trailers().cloned()).unwrap_or_default();
+        // In a task of its own, as a server does.
+        let body = tokio::spawn(body.collect()).await.ok().and_then(Result::ok);
+        let trailers = body.and_then(|body| body.trailers().cloned()).unwrap_or_default();
         let said = parts.headers.get("grpc-status").or(trailers.get("grpc-status"));
-        assert_eq!(said.map(|said| Code::from_bytes(said.as_bytes())), Some(code), "{name}");
+        let said = said.map_or(Code::Unknown, |said| Code::from_bytes(said.as_bytes()));
+        assert_eq!(said, code, "{name}");
         Some(Response::from_parts(parts, Body::empty()))
     };
-    Row::new(name, GET, call).request(|request| {
-        *request.method_mut() = Method::POST;
-        request.headers_mut().insert(header::CONTENT_TYPE, "application/grpc".parse().unwrap());
-    })
+    Row::new(name, GET, call).request(as_call)
+}
+
+fn as_call(request: &mut Request<Body>) {
+    *request.method_mut() = Method::POST;
+    request.headers_mut().insert(header::CONTENT_TYPE, "application/grpc".parse().unwrap());
 }
 
 /// A response with a message, and trailers at its end.
@@ -112,6 +116,43 @@ async fn methods() {
             Err(Status::internal("sorry"))
         })
         .event_before("report", GET, "no stock"),
+        row("a task that reports", Code::Ok, async || {
+            faultwire::spawn(async { Report::new("no mail").send() }).await.unwrap();
+            Ok(trailing("0", ""))
+        })
+        .event("report", GET, "no mail"),
+        row("a task that panics, awaited with `?`", Code::Internal, async || {
+            faultwire::spawn(async { panic!("the press is jammed") }).await.map_err(Report::new)?;
+            Ok(trailing("0", ""))
+        })
+        .event_before("panic", GET, "press is jammed"),
+        row("a stream that panics", Code::Unknown, async || {
+            let frames = iter([1, 2].into_iter().map(|n| match n {
+                1 => Ok::<_, Status>(Frame::data(bytes::Bytes::from_static(b"\0\0\0\0\0"))),
+                _ => panic!("torn"),
+            }));
+            Ok(Response::new(tonic::body::Body::new(StreamBody::new(frames))))
+        })
+        .event("panic", GET, "torn"),
+        row("a stream that breaks", Code::Unknown, async || {
+            let message = Ok(Frame::data(bytes::Bytes::from_static(b"\0\0\0\0\0")));
+            let frames = iter([message, Err(Status::internal("half of it"))]);
+            Ok(Response::new(tonic::body::Body::new(StreamBody::new(frames))))
+        })
+        .event("body", GET, "half of it"),
+        Row::new("a timeout of tower", GET, async |request| {
+            let hangs = service_fn(async |_: Request<Body>| -> Result<Response<Body>, BoxError> {
+                faultwire::current().user(User::id("7")).breadcrumb("signed in");
+                std::future::pending().await
+            });
+            let watched = ServiceBuilder::new().layer(ReportLayer::new());
+            let service = watched.timeout(Duration::from_millis(5)).service(hangs);
+            assert!(service.oneshot(request).await.is_err());
+            None
+        })
+        .request(as_call)
+        .unanswered()
+        .event("service", GET, "timed out"),
         Row::new("a client that leaves", GET, async |request| {
             let hangs = service_fn(async |_: Request<Body>| -> Result<Response<Body>, Infallible> {
                 std::future::pending().await
@@ -120,6 +161,7 @@ async fn methods() {
             assert!(tokio::time::timeout(Duration::from_millis(5), running).await.is_err());
             None
         })
+        .request(as_call)
         .unanswered(),
     ])
     .await;
