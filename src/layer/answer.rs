@@ -1,4 +1,4 @@
-//! What the layer answers, and adds to answers.
+//! What the layer itself answers.
 
 use std::any::Any;
 use std::panic::resume_unwind;
@@ -8,10 +8,10 @@ use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
-use super::response::{Active, RPC_STATUS};
+use super::response::{Active, RPC_STATUS, add_event_id};
 use crate::panics::Caught;
-use crate::record::{Cause, Details, EventId, Mechanism, RequestSnapshot};
-use crate::report::{EVENT_ID_HEADER, problem_json, request_id};
+use crate::record::{Cause, Details, Mechanism, RequestSnapshot};
+use crate::report::{problem_json, request_id};
 
 /// The request panicked: records it and answers for it. With a body type that cannot be made here the panic
 /// goes on.
@@ -41,15 +41,6 @@ pub(super) fn after_panic<R: 'static>(mut active: Active, caught: Caught) -> Res
     }
     add_event_id(&mut answer, id);
     answer
-}
-
-/// The response says which event tells of it.
-pub(super) fn add_event_id<R>(answer: &mut Response<R>, id: EventId) {
-    // A report's response has it already, unless somebody rebuilt the response.
-    // There are few: looking at each is cheaper than a hash.
-    if !answer.headers().keys().any(|name| *name == EVENT_ID_HEADER) {
-        answer.headers_mut().insert(EVENT_ID_HEADER, id.header_value());
-    }
 }
 
 /// A body of type `R` with this text, if `R` is a type that we know.

@@ -9,7 +9,6 @@ use http::HeaderMap;
 use http::{Method, Response, StatusCode};
 use sentry::Hub;
 
-use super::answer::add_event_id;
 use super::choices::Choices;
 use super::grpc::Ended;
 #[cfg(feature = "axum")]
@@ -22,11 +21,11 @@ use crate::panics::{self, Caught};
 #[cfg(feature = "axum")]
 use crate::record::Breadcrumb;
 use crate::record::{Cause, Details, EventId, FailedCall, Kind, Level, Link, Mechanism, PanicInfo};
-use crate::report::auth;
 use crate::report::response::take_travelling;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use crate::report::submit::was_told;
 use crate::report::submit::{settle, submit_call, tell_apart, tell_apart_kept};
+use crate::report::{EVENT_ID_HEADER, auth};
 
 /// The tag that says how a call of gRPC ended.
 pub(super) const RPC_STATUS: Cow<'static, str> = Cow::Borrowed("rpc.response.status_code");
@@ -252,5 +251,14 @@ impl Active {
             return settle(&self.context, &details);
         }
         self.record(details, Mechanism { name: "service", handled: false }, None);
+    }
+}
+
+/// The response says which event tells of it.
+pub(super) fn add_event_id<R>(answer: &mut Response<R>, id: EventId) {
+    // A report's response has it already, unless somebody rebuilt the response.
+    // There are few: looking at each is cheaper than a hash.
+    if !answer.headers().keys().any(|name| *name == EVENT_ID_HEADER) {
+        answer.headers_mut().insert(EVENT_ID_HEADER, id.header_value());
     }
 }
