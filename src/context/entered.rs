@@ -9,6 +9,34 @@ use super::{Context, Inner};
 
 thread_local! {
     static CURRENT: Cell<Option<Arc<Inner>>> = const { Cell::new(None) };
+    /// Whether the SDK's hub of this thread is in use. It has no destructor: it is there as long as the thread is.
+    static USES_HUB: Cell<bool> = const { Cell::new(false) };
+    /// Made after that hub, and so destroyed before it.
+    static AFTER_HUB: AfterHub = const { AfterHub };
+}
+
+struct AfterHub;
+
+impl Drop for AfterHub {
+    fn drop(&mut self) {}
+}
+
+/// From here on the hub of this thread is known to be there, until its destructors run.
+#[inline]
+pub(super) fn use_hub() {
+    if !USES_HUB.replace(true) {
+        make_hub();
+    }
+}
+
+#[cold]
+fn make_hub() {
+    drop(Hub::current());
+    let _ends = AFTER_HUB.try_with(|_| ());
+}
+
+fn has_hub() -> bool {
+    USES_HUB.get() && AFTER_HUB.try_with(|_| ()).is_ok()
 }
 
 impl Context {
@@ -34,8 +62,21 @@ impl Context {
     /// Makes this the current context, and `hub` the SDK's, until the guard is dropped.
     #[inline]
     pub(crate) fn enter(&self, hub: &Arc<Hub>) -> Entered {
-        let previous = CURRENT.try_with(|current| current.replace(self.0.clone())).unwrap_or_default();
-        Entered { previous, _hub: HubSwitchGuard::new(Arc::clone(hub)) }
+        use_hub();
+        let switched = HubSwitchGuard::new(Arc::clone(hub));
+        Entered { previous: self.replace_current(), _hub: Some(switched) }
+    }
+
+    /// The same to destroy something, which may happen while the thread ends: where the SDK's hub of the thread may be
+    /// gone, `hub` does not take its place, since the SDK would panic.
+    pub(crate) fn enter_to_destroy(&self, hub: &Arc<Hub>) -> Entered {
+        let switched = has_hub().then(|| HubSwitchGuard::new(Arc::clone(hub)));
+        Entered { previous: self.replace_current(), _hub: switched }
+    }
+
+    #[inline]
+    fn replace_current(&self) -> Option<Arc<Inner>> {
+        CURRENT.try_with(|current| current.replace(self.0.clone())).unwrap_or_default()
     }
 }
 
@@ -61,7 +102,7 @@ pub(crate) fn in_request() -> bool {
 #[must_use]
 pub(crate) struct Entered {
     previous: Option<Arc<Inner>>,
-    _hub: HubSwitchGuard,
+    _hub: Option<HubSwitchGuard>,
 }
 
 impl Drop for Entered {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use sentry::Hub;
 
+use super::entered;
+
 /// Somebody else is done with a lock by then; only whoever holds it himself is not.
 const TRIES: usize = 8;
 
@@ -20,8 +22,13 @@ pub(crate) fn current_copy() -> Arc<Hub> {
 
 /// A hub for what runs elsewhere: never one that two threads use.
 pub(super) fn forked() -> Arc<Hub> {
-    let hub = copy(&Hub::current()).or_else(|| copy(&Hub::main()));
-    hub.unwrap_or_else(|| Arc::new(Hub::new(None, Arc::default())))
+    entered::use_hub();
+    copy(&Hub::current()).unwrap_or_else(of_main)
+}
+
+/// The same with the scope of the main hub, and nothing of the current one.
+pub(super) fn of_main() -> Arc<Hub> {
+    copy(&Hub::main()).unwrap_or_else(|| Arc::new(Hub::new(None, Arc::default())))
 }
 
 /// A hub of its own with the same scope, unless its lock is held.

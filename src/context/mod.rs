@@ -114,6 +114,8 @@ impl Context {
         keep: impl FnOnce(&mut RequestSnapshot),
     ) -> (Self, Arc<Hub>) {
         let (mut inner, hub) = pool::take_with_hub(&reporter.hub).unwrap_or_else(|| {
+            // So it is where the first request of a thread is destroyed.
+            entered::use_hub();
             let hub = Hub::new_from_top(&reporter.hub);
             (Arc::new(Inner::new(None, Origin::Request)), Arc::new(hub))
         });

@@ -55,7 +55,16 @@ impl Context {
     /// # let app: axum::Router = axum::Router::new().route("/chat", axum::routing::get(chat));
     /// ```
     pub fn scope<F: Future>(&self, future: F) -> InContext<F> {
-        InContext { future: Some(future), context: self.clone(), hub: hub::forked() }
+        // Another's hub has what was said there.
+        let hub = if self.is_current() { hub::forked() } else { hub::of_main() };
+        InContext { future: Some(future), context: self.clone(), hub }
+    }
+
+    fn is_current(&self) -> bool {
+        match (&self.0, &current().0) {
+            (Some(inner), Some(current)) => Arc::ptr_eq(inner, current),
+            _ => false,
+        }
     }
 }
 
@@ -132,7 +141,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             // What it destroys, it destroys in its own context.
-            let _entered = this.context.enter(this.hub);
+            let _entered = this.context.enter_to_destroy(this.hub);
             this.future.set(None);
         }
     }

@@ -97,8 +97,9 @@ impl Run {
 
     /// Destroys what ran, in its own context. A panic there is a failure of its own, whatever became of the run.
     pub(super) fn destroy(&self, destroy: impl FnOnce()) {
-        // Where a thread's locals are gone already there is no context to be entered.
-        let destroyed = catch_unwind(AssertUnwindSafe(|| self.enter(destroy)));
+        let entered = self.active.as_ref().map(|active| active.context.enter_to_destroy(&active.hub));
+        // A hub that the job left behind goes with it, and may panic.
+        let destroyed = catch_unwind(AssertUnwindSafe(|| within(entered, destroy)));
         if let (Ok(Err(caught)), Some(active)) = (destroyed, &self.active) {
             let details = Box::new(Details::new(Cause::Panic(caught.info)));
             let mechanism = Mechanism { name: "job", handled: false };
@@ -108,12 +109,7 @@ impl Run {
 
     /// Runs some of it: a poll, a call.
     pub(super) fn enter<T>(&self, run: impl FnOnce() -> T) -> Result<T, Caught> {
-        let entered = self.active.as_ref().map(|active| active.context.enter(&active.hub));
-        let done = panics::guarded(run);
-        drop(entered);
-        // One that the job caught itself is nobody's failure.
-        drop(panics::seen());
-        done
+        within(self.active.as_ref().map(|active| active.context.enter(&active.hub)), run)
     }
 
     /// When it is to be ended.
@@ -290,6 +286,15 @@ impl Active {
 /// A failure that made no event here: its report may make one elsewhere.
 pub(super) struct Unsent {
     edit: Option<EditEvent>,
+}
+
+/// Runs it guarded, and leaves what was entered for it.
+fn within<G, T>(entered: G, run: impl FnOnce() -> T) -> Result<T, Caught> {
+    let done = panics::guarded(run);
+    drop(entered);
+    // One that the job caught itself is nobody's failure.
+    drop(panics::seen());
+    done
 }
 
 fn take_edit(details: &mut Details) -> Option<EditEvent> {

@@ -27,7 +27,7 @@ pin_project! {
             let mut this = this.project();
             if let Some(mut active) = this.active.take() {
                 // What it destroys, it destroys in its own context.
-                let entered = active.context.enter(&active.hub);
+                let entered = active.context.enter_to_destroy(&active.hub);
                 this.inner.set(None);
                 drop(entered);
                 if !active.is_answered {

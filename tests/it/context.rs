@@ -192,3 +192,100 @@ async fn what_middleware_outside_says_to_the_sdk_stays_outside() {
         assert_eq!(event["tags"].get("leak"), None);
     }
 }
+
+/// Destroyed after the SDK's hub of the thread, which comes to know of that one later.
+fn keep_until_the_thread_ends(make: impl FnOnce() -> Box<dyn std::any::Any> + Send + 'static) {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static KEPT: RefCell<Option<Box<dyn std::any::Any>>> = const { RefCell::new(None) };
+    }
+    let thread = std::thread::spawn(|| {
+        KEPT.set(None);
+        KEPT.set(Some(make()));
+    });
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_task_that_its_thread_keeps_until_it_ends_does_not_end_the_process() {
+    crate::init::alone(
+        "context::a_task_that_its_thread_keeps_until_it_ends_does_not_end_the_process",
+        || {
+            let _reporting = Reporting::start();
+            keep_until_the_thread_ends(|| Box::new(Box::pin(std::future::pending::<()>().with_context())));
+        },
+    );
+}
+
+#[test]
+fn a_body_that_its_thread_keeps_until_it_ends_does_not_end_the_process() {
+    crate::init::alone(
+        "context::a_body_that_its_thread_keeps_until_it_ends_does_not_end_the_process",
+        || {
+            let _reporting = Reporting::start();
+            keep_until_the_thread_ends(|| {
+                let goes_on = async || {
+                    Body::from_stream(tokio_stream::pending::<Result<&str, std::convert::Infallible>>())
+                };
+                let app: Router = Router::new().route("/", on_get(goes_on)).layer(ReportLayer::new());
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                Box::new(runtime.block_on(app.oneshot(get("/"))).unwrap().into_body())
+            });
+        },
+    );
+}
+
+#[tokio::test]
+async fn a_future_in_the_context_of_another_request_sees_nothing_of_this_one() {
+    let reporting = Reporting::start();
+    let first = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let kept = std::sync::Arc::clone(&first);
+    let begins = async move || {
+        sentry::configure_scope(|scope| scope.set_tag("sdk", "first"));
+        *kept.lock().unwrap() = Some(faultwire::current().tag("ours", "first").clone());
+    };
+    let goes_on = async move || {
+        sentry::configure_scope(|scope| {
+            scope.set_tag("sdk", "second");
+            scope.set_user(Some(sentry::User { id: Some("second".into()), ..Default::default() }));
+        });
+        let first = first.lock().unwrap().take().unwrap();
+        first.scope(async { Report::new("not written").send() }).await;
+    };
+    let app: Router = Router::new()
+        .route("/first", on_get(begins))
+        .route("/second", on_get(goes_on))
+        .layer(ReportLayer::new());
+    for path in ["/first", "/second"] {
+        app.clone().oneshot(get(path)).await.unwrap();
+    }
+    let event = reporting.event();
+    assert_eq!((&event["transaction"], &event["tags"]["ours"]), (&json!("GET /first"), &json!("first")));
+    assert_ne!((&event["tags"]["sdk"], &event["user"]["id"]), (&json!("second"), &json!("second")));
+}
+
+#[test]
+fn the_sdk_speaks_in_a_future_in_a_requests_context_also_where_it_was_used_before_init() {
+    let name = "context::the_sdk_speaks_in_a_future_in_a_requests_context_also_where_it_was_used_before_init";
+    crate::init::alone(name, || {
+        let (give, given) = std::sync::mpsc::channel::<faultwire::Context>();
+        let (says, ready) = std::sync::mpsc::channel();
+        drop(sentry::Hub::current());
+        let thread = std::thread::spawn(move || {
+            drop(sentry::Hub::current());
+            says.send(()).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let goes_on = async { sentry::capture_message("connected", sentry::Level::Error) };
+            runtime.block_on(given.recv().unwrap().scope(goes_on));
+        });
+        ready.recv().unwrap();
+        let reporting = Reporting::start();
+        let begins = async move || give.send(faultwire::current().clone()).unwrap();
+        let app: Router = Router::new().route("/", on_get(begins)).layer(ReportLayer::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(app.oneshot(get("/"))).unwrap();
+        thread.join().unwrap();
+        assert_eq!(reporting.event()["transaction"], "GET /");
+    });
+}
