@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::response::Active;
+use crate::panics;
 use crate::record::{Cause, Details, Mechanism};
 use crate::report::chain;
 use crate::report::submit::was_told;
@@ -64,7 +65,7 @@ pin_project! {
             let mut this = this.project();
             if let Some(active) = this.active {
                 // What it destroys, it destroys in its request's context.
-                let _entered = active.context.enter(&active.hub);
+                let _entered = active.context.enter_to_destroy(&active.hub);
                 this.inner.set(None);
             }
         }
@@ -88,6 +89,9 @@ where
         let Some(active) = this.active.as_mut() else { return inner.poll_frame(cx) };
         match active.run(|| inner.poll_frame(cx)) {
             Ok(polled) => {
+                if let Some(panic) = panics::seen() {
+                    active.panic = Some(panic);
+                }
                 if let Poll::Ready(Some(Ok(frame))) = &polled
                     && let Some(trailers) = frame.trailers_ref()
                 {

@@ -199,3 +199,29 @@ async fn a_panic_that_nobody_asked_about_is_not_blamed_on_the_next_request() {
     app.oneshot(get("/status")).await.unwrap();
     assert_eq!(exception(&reporting.event())["type"], "502 Bad Gateway");
 }
+
+#[tokio::test]
+async fn a_panic_that_a_body_caught_is_why_its_call_ended_as_it_did() {
+    let reporting = Reporting::start();
+    let streams = service_fn(async |_: Request<Body>| {
+        let frames = tokio_stream::iter([0, 1]).map(|part| {
+            if part == 0 {
+                return Ok::<_, Infallible>(http_body::Frame::data(axum::body::Bytes::from("first")));
+            }
+            let caught = std::panic::catch_unwind(|| panic!("the paper is jammed"));
+            assert!(caught.is_err());
+            let trailers = [("grpc-status", "13")].map(|(name, value)| {
+                (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
+            });
+            Ok(http_body::Frame::trailers(trailers.into_iter().collect()))
+        });
+        Ok::<_, Infallible>(Response::new(Body::new(http_body_util::StreamBody::new(frames))))
+    });
+    let call = Request::post("/shop.Orders/List")
+        .header("content-type", "application/grpc")
+        .body(Body::empty())
+        .unwrap();
+    let answer = ReportLayer::new().layer(streams).oneshot(call).await.unwrap();
+    assert_eq!(text(answer).await.unwrap(), "first");
+    assert_eq!(exception(&reporting.event())["value"], "the paper is jammed");
+}
