@@ -21,10 +21,11 @@
 //! # Clients that leave
 //!
 //! A client that leaves before it is answered gives its request up: the service's future is dropped, or the body fails
-//! that the handler reads, over HTTP/1 as over HTTP/2. A report (or a service's `Err`) whose chain holds that very error
-//! of the body is taken for what it is: the request is counted as given up, whatever it answers. Everything else that
-//! the application fails by stays a failure: an error of its own, a body over a limit or against the protocol, a
-//! report that is critical, of another service, or to be sent [always](crate::Report::always).
+//! that the handler reads, over HTTP/1 as over HTTP/2. A report (or a service's `Err` in a box) whose chain holds that very error
+//! of the body is taken for what it is: the request is counted as given up, whatever it answers; and so is a refusal
+//! (400 to 499) without a report, an extractor's. Everything else that the application fails by stays a failure: an
+//! error of its own, a body over a limit or against the protocol, a report that is [sent](crate::Report::send),
+//! critical, of another service, or to be sent [always](crate::Report::always).
 //!
 //! That is known only of bodies that are looked into, see below. Of others (by default files and multipart; all with
 //! [`Bodies::Off`](crate::config::Bodies::Off)) such an error is a failure like any other: a connection to somebody
@@ -153,7 +154,7 @@ impl ReportLayer {
         self
     }
 
-    /// Reports an answer below 500, too, if `report` says true for it: a 422 of your own client's, a 408 of a timeout
+    /// Reports an answer of 400 to 499, too, if `report` says true for it: a 422 of your own client's, a 408 of a timeout
     /// layer. It is a warning, unless a [`Report`](crate::Report) says otherwise; what a short answer in axum says is its
     /// last breadcrumb, as the reason of an extractor's rejection. [`ignore`](Self::ignore) is asked after it. Codes of gRPC
     /// count as what they would be in HTTP. Default: the mistakes of clients are not reported.

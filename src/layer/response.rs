@@ -16,7 +16,7 @@ use super::reason;
 use super::traces::Traced;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use crate::context::is_listening;
-use crate::context::{Context, put};
+use crate::context::{Context, Texts, put};
 use crate::panics::{self, Caught};
 #[cfg(feature = "axum")]
 use crate::record::Breadcrumb;
@@ -24,7 +24,7 @@ use crate::record::{Cause, Details, EventId, FailedCall, Kind, Level, Link, Mech
 use crate::report::response::take_travelling;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use crate::report::submit::was_told;
-use crate::report::submit::{settle, submit_call, tell_apart, tell_apart_kept};
+use crate::report::submit::{settle, submit_call, tell_apart_kept};
 use crate::report::{EVENT_ID_HEADER, auth};
 
 /// The tag that says how a call of gRPC ended.
@@ -87,7 +87,10 @@ impl Active {
         self.trace_end(ended.as_ref());
         let status = answer.status();
         let as_http = ended.as_ref().map_or(status, |ended| ended.status.max(status));
-        if parked.is_some() || as_http >= StatusCode::BAD_REQUEST {
+        if parked.is_none() && as_http.is_client_error() && self.context.left_in_body().is_some() {
+            // An extractor refused the half of a body.
+            self.left(&[]);
+        } else if parked.is_some() || as_http >= StatusCode::BAD_REQUEST {
             let is_asked_for = self.is_asked_for(as_http);
             #[cfg(feature = "axum")]
             if is_asked_for && let Some(said) = reason::of(answer) {
@@ -144,14 +147,14 @@ impl Active {
     #[cold]
     fn ended(
         &mut self,
-        parked: Option<Box<Details>>,
+        mut parked: Option<Box<Details>>,
         status: StatusCode,
         ended: Option<&Ended>,
         is_failure: bool,
     ) -> Option<EventId> {
         let as_http = ended.map_or(status, |ended| ended.status.max(status));
-        if let Some(details) = parked.as_ref().filter(|details| self.is_by_leaving(details)) {
-            self.left(details);
+        if let Some(said) = parked.as_mut().and_then(|details| self.leaving(details)) {
+            self.left(&said);
             return None;
         }
         if let (Some(details), Some(reporter)) = (&parked, self.context.reporter()) {
@@ -167,7 +170,9 @@ impl Active {
             _ => {}
         }
         let (mechanism, mut details) = self.cause_of(parked, ended);
-        if !as_http.is_server_error() && is_failure {
+        // What was logged, and a panic, is as bad as it is.
+        let is_of_answer = || matches!(mechanism.name, "report" | "response");
+        if !as_http.is_server_error() && is_failure && is_of_answer() {
             details.level.get_or_insert(Level::Warning);
         }
         if let Some(ended) = ended {
@@ -186,10 +191,12 @@ impl Active {
         follows
     }
 
-    /// The client left while its body was read, and this is what the service made of it.
+    /// The client left while its body was read. `said`: what the service made of it.
     #[cold]
-    fn left(&mut self, details: &Details) {
-        tell_apart(&self.context, details, true);
+    fn left(&mut self, said: &[String]) {
+        if self.context.compares(true) {
+            self.context.reported(Texts::of(said));
+        }
         if let Some(traced) = &mut self.traced {
             // Nobody was answered.
             traced.status = None;
@@ -208,12 +215,11 @@ impl Active {
             return;
         }
         // It had failed, and its answer was on the way out.
-        if let Some(parked) = self.context.unpark() {
+        if let Some(mut parked) = self.context.unpark() {
             let status = parked.answer;
             let is_failure = status.is_server_error() || self.is_asked_for(status);
-            if self.is_by_leaving(&parked) {
-                tell_apart(&self.context, &parked, true);
-            } else if self.ended(Some(parked), status, None, is_failure).is_some() {
+            let leaves = self.leaving(&mut parked).is_some();
+            if !leaves && self.ended(Some(parked), status, None, is_failure).is_some() {
                 return;
             }
         }
@@ -233,16 +239,18 @@ impl Active {
 
     /// The service failed.
     pub(super) fn failed<E: fmt::Display + 'static>(mut self, error: &E) {
-        let (is_by_leaving, details) = match self.context.unpark() {
-            Some(parked) => (self.is_by_leaving(&parked), parked),
+        let mut parked = self.context.unpark();
+        let leaves = parked.as_mut().is_some_and(|parked| self.leaving(parked).is_some());
+        let details = match parked.filter(|_| !leaves) {
+            Some(parked) => parked,
             None => {
-                let details = self.met_here(self.details_of(error));
-                (self.fails_by_leaving(&details, error), details)
+                let mut details = self.met_here(self.details_of(error));
+                if let Some(said) = self.fails_by_leaving(&mut details, error) {
+                    return self.left(&said);
+                }
+                details
             }
         };
-        if is_by_leaving {
-            return self.left(&details);
-        }
         if let Some(reporter) = self.context.reporter() {
             auth::note(reporter, self.context.request(), &details);
         }

@@ -144,3 +144,34 @@ async fn codes_of_grpc_are_asked_about_as_what_they_are_in_http() {
     );
     assert_eq!(event["tags"]["rpc.response.status_code"], "NOT_FOUND");
 }
+
+#[tokio::test]
+async fn what_was_logged_before_a_refusal_keeps_its_level() {
+    let reporting = Reporting::start();
+    let _listening = crate::logs::listening();
+    let refuses = async || {
+        tracing::error!("the ledger does not add up");
+        StatusCode::CONFLICT
+    };
+    let app: Router =
+        Router::new().route("/", on_get(refuses)).layer(ReportLayer::new().report_if(|_, _| true));
+    app.oneshot(get("/")).await.unwrap();
+    let event = reporting.event();
+    assert_eq!(exception(&event)["value"], "the ledger does not add up");
+    // An error, which the protocol need not say.
+    assert_eq!(event["level"], json!(null));
+}
+
+#[tokio::test]
+async fn a_panic_before_a_refusal_keeps_its_level() {
+    let reporting = Reporting::start();
+    let refuses = |_: Box<dyn std::any::Any + Send>| StatusCode::CONFLICT.into_response();
+    let app: Router = Router::new()
+        .route("/", on_get(async || -> () { panic!("the till is jammed") }))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(refuses))
+        .layer(ReportLayer::new().report_if(|_, _| true));
+    app.oneshot(get("/")).await.unwrap();
+    let event = reporting.event();
+    assert_eq!(exception(&event)["value"], "the till is jammed");
+    assert_eq!(event["level"], "fatal");
+}

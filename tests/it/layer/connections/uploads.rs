@@ -169,3 +169,180 @@ async fn an_upload_that_is_too_long_is_a_failure() {
     assert_eq!(exception(&reporting.event())["value"], "length limit exceeded");
     assert_eq!(reporting.guard.stats().cancelled, 0);
 }
+
+/// Where the error of the connection is.
+fn place(error: &(dyn std::error::Error + 'static)) -> usize {
+    let of_hyper = std::iter::successors(Some(error), |error| error.source()).last().unwrap();
+    std::ptr::from_ref(of_hyper).addr()
+}
+
+#[tokio::test]
+async fn an_error_in_the_place_of_the_bodys_is_no_client_that_leaves() {
+    let of_another = event_of(
+        |config| config,
+        async |error| {
+            let left = place(&error);
+            drop(error);
+            let mut others = Vec::new();
+            for _ in 0..500 {
+                let other = upstream_that_leaves().await;
+                if place(&other) == left {
+                    return Report::new(other);
+                }
+                others.push(other);
+            }
+            Report::new(others.pop().unwrap())
+        },
+    );
+    assert_eq!(exception(&of_another.await)["value"], LEFT);
+}
+
+#[tokio::test]
+async fn what_was_logged_of_another_connection_is_told_of_though_the_client_has_left() {
+    let reporting = Reporting::start();
+    let _listening = crate::logs::listening();
+    let at_work = Arc::new(Notify::new());
+    let told = Arc::clone(&at_work);
+    let reads = async move |body: Body| -> Result<(), Report> {
+        told.notify_one();
+        let upload = to_bytes(body, usize::MAX).await;
+        let stock = std::io::Error::from_raw_os_error(104);
+        tracing::error!("the stock could not be written: {stock}");
+        upload?;
+        Ok(())
+    };
+    let router = Router::new().route("/uploads/{id}", on_post(reads)).layer(ReportLayer::new());
+    leave_during(ResetsHttp1, router, "/uploads/1", &at_work).await;
+    until("counted", || reporting.guard.stats().cancelled == 1).await;
+    let event = reporting.event();
+    assert!(exception(&event)["value"].as_str().unwrap().starts_with("the stock could not be written"));
+}
+
+#[tokio::test]
+async fn a_service_that_fails_by_something_else_is_told_of_though_the_client_has_left() {
+    let reporting = Reporting::start();
+    let at_work = Arc::new(Notify::new());
+    let told = Arc::clone(&at_work);
+    let reads = async move |body: Body| -> Result<(), Report> {
+        told.notify_one();
+        to_bytes(body, usize::MAX).await?;
+        Ok(())
+    };
+    let routes: Router = Router::new().route("/uploads/{id}", on_post(reads));
+    let audited = service_fn(move |request: Request<Body>| {
+        let routes = routes.clone();
+        async move {
+            let _answer = routes.oneshot(request).await;
+            Err::<Response<Body>, axum::BoxError>("the audit log is full".into())
+        }
+    });
+    let watched = tower::Layer::layer(&ReportLayer::new(), audited);
+    let service = HandleError::new(watched, async |_: axum::BoxError| StatusCode::BAD_GATEWAY);
+    let router = Router::new().fallback_service(service);
+    leave_during(ClosesHttp1, router, "/uploads/1", &at_work).await;
+    until("over", || {
+        let stats = reporting.guard.stats();
+        stats.cancelled + stats.sent > 0
+    })
+    .await;
+    reporting.events(1);
+}
+
+#[tokio::test]
+async fn a_report_that_a_rule_makes_critical_is_told_of_though_the_client_has_left() {
+    let event = event_of(|config| config.critical(|_| true), async |error| Report::new(error)).await;
+    assert_eq!(event["level"], "fatal");
+}
+
+#[tokio::test]
+async fn an_extractor_that_refuses_an_upload_that_breaks_off_makes_no_event_of_it() {
+    let reporting = Reporting::start();
+    let at_work = Arc::new(Notify::new());
+    let told = Arc::clone(&at_work);
+    let notes = axum::middleware::from_fn(move |request: Request<Body>, next: axum::middleware::Next| {
+        told.notify_one();
+        next.run(request)
+    });
+    let router = Router::new()
+        .route("/uploads/{id}", on_post(async |_: Json<serde_json::Value>| ()))
+        .layer(notes)
+        .layer(ReportLayer::new().report_if(|_, _| true));
+    leave_during(ResetsHttp1, router, "/uploads/1", &at_work).await;
+    until("counted or told", || {
+        let stats = reporting.guard.stats();
+        stats.cancelled + stats.sent > 0
+    })
+    .await;
+    reporting.events(0);
+    assert_eq!(reporting.guard.stats().cancelled, 1);
+}
+
+/// A connection that ends as one under TLS does, whose other side does not say that it closes it.
+struct Unannounced(TcpStream);
+
+impl tokio::io::AsyncRead for Unannounced {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        std::task::ready!(std::pin::Pin::new(&mut self.0).poll_read(cx, buffer))?;
+        let ended = || {
+            let said = "peer closed connection without sending TLS close_notify";
+            std::io::Error::new(std::io::ErrorKind::UnexpectedEof, said)
+        };
+        std::task::Poll::Ready(if buffer.filled().len() == before { Err(ended()) } else { Ok(()) })
+    }
+}
+
+impl tokio::io::AsyncWrite for Unannounced {
+    fn poll_write(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        std::pin::Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        std::pin::Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_a_connection_under_tls_without_a_word_is_counted_too() {
+    for way in [ClosesHttp1, ClosesHttp2] {
+        let reporting = Reporting::start();
+        let at_work = Arc::new(Notify::new());
+        let router = shop_of(ReportLayer::new(), &at_work);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let server = auto::Builder::new(TokioExecutor::new());
+            let service = TowerToHyperService::new(router);
+            drop(server.serve_connection(TokioIo::new(Unannounced(tcp)), service).await);
+        });
+        let client = Client::begin(way, addr, "/uploads/1").await;
+        timeout(A_WHILE, at_work.notified()).await.unwrap();
+        client.leave(way);
+        until("counted or told", || {
+            let stats = reporting.guard.stats();
+            stats.cancelled + stats.sent > 0
+        })
+        .await;
+        assert_eq!(reporting.all_events(), [json!(null); 0], "{way:?}");
+        assert_eq!(reporting.guard.stats().cancelled, 1, "{way:?}");
+    }
+}
