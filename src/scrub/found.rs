@@ -21,6 +21,7 @@ pub(crate) enum Rule {
     Ssn,
     Email,
     Row,
+    Quoted,
     Home,
     Known,
     Pattern,
@@ -28,7 +29,7 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Key,
         Self::Personal,
         Self::Header,
@@ -43,6 +44,7 @@ impl Rule {
         Self::Ssn,
         Self::Email,
         Self::Row,
+        Self::Quoted,
         Self::Home,
         Self::Known,
         Self::Pattern,
@@ -66,6 +68,7 @@ impl Rule {
             Self::Ssn => "ssn",
             Self::Email => "email",
             Self::Row => "database_row",
+            Self::Quoted => "quoted_value",
             Self::Home => "home_directory",
             Self::Known => "known_secret",
             Self::Pattern => "pattern",

@@ -7,7 +7,7 @@
 //! ```text
 //! body ─ by content type ─┬─ json ─┬─ text ─┬─ pairs · named ─ keys ─ secrets
 //!                         ├─ form ─┤        ├─ numbers · tokens · urls · rows
-//! item ─ event ─ json ────┤        │        ├─ told (known secrets, patterns)
+//! item ─ event ─ json ────┤        │        ├─ quoted · told (known secrets, patterns)
 //! text ───────────────────┴─ xml ──┘        └─ encoded ─ any of them again
 //! ```
 
@@ -26,6 +26,7 @@ mod named;
 mod numbers;
 mod pairs;
 mod places;
+mod quoted;
 mod rows;
 mod secrets;
 mod seen;

@@ -209,7 +209,7 @@ impl Name {
         text.get(self.span.clone()).unwrap_or_default()
     }
 
-    fn meaning(&self, keys: &Keys, text: &[u8]) -> Meaning {
+    pub(super) fn meaning(&self, keys: &Keys, text: &[u8]) -> Meaning {
         let phrase = || text.get(self.with_previous.clone()).is_some_and(|name| keys.is_secret_phrase(name));
         match keys.json_meaning(self.text(text)) {
             Meaning::Harmless | Meaning::InQuery if !self.quoted && !self.in_query && phrase() => {

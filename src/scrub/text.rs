@@ -8,7 +8,7 @@ use super::numbers::{Number, is_time, number};
 use super::pairs::pair;
 use super::told::Ahead;
 use super::xml::{element, is_xml};
-use super::{Scrubber, named, rows, tokens, urls};
+use super::{Scrubber, named, quoted, rows, tokens, urls};
 
 /// What a byte may begin.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,7 @@ enum Class {
     Open,
     /// `(` and `[` of a name with its value.
     Group,
+    Backtick,
 }
 
 const CLASSES: [Class; 256] = classes();
@@ -179,6 +180,7 @@ impl Scrubber {
             }
             Class::At if personal => urls::email(text, at).map(|span| (span, Rule::Email)),
             Class::At => None,
+            Class::Backtick => quoted::value(&self.keys, text, at).map(|span| (span, Rule::Quoted)),
         };
         match found {
             Some((span, rule)) => Number::Secret(span, rule),
@@ -195,7 +197,10 @@ impl Scrubber {
                 let userinfo = urls::userinfo(text, at).map(|span| (span, Rule::Url));
                 userinfo.or_else(|| urls::webhook(text, at).map(|span| (span, Rule::Url)))
             }
-            _ => pair(&self.keys, text, at),
+            _ => match quoted::string(text, at) {
+                Some(span) => Some((span, Rule::Quoted)),
+                None => pair(&self.keys, text, at),
+            },
         }
     }
 }
@@ -262,6 +267,7 @@ const fn classes() -> [Class; 256] {
             b'%' | b'&' => Class::Escape,
             b'<' => Class::Open,
             b'(' | b'[' => Class::Group,
+            b'`' => Class::Backtick,
             _ => Class::Plain,
         };
         byte += 1;
