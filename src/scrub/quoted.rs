@@ -44,28 +44,46 @@ pub(super) fn value(keys: &Keys, text: &[u8], at: usize) -> Option<Range<usize>>
         is_of_secret(keys, text, rest)?;
         &[b"`, expected ", b"`, there are no variants"]
     } else if let Some(rest) = before.strip_suffix(b" with value ") {
-        let parameter = rest.strip_suffix(b"`").and_then(|rest| rest.rsplit(|byte| *byte == b'`').next());
-        parameter.is_none_or(|name| keys.json_meaning(name) != Meaning::Harmless).then_some(())?;
+        is_of_parameter(keys, rest)?;
         &[b"` to a `", b"`: "]
     } else if before.ends_with(b"Cannot parse ") {
-        let name = find(near, b"`")?;
-        let is_named = near.get(name..).is_some_and(|rest| rest.starts_with(b"` with value `"));
-        (!is_named).then_some(())?;
+        // Others say that of a file, and name a parameter before its value.
+        let name = find(near, b"`");
+        let is_other = || find(near, b"` to a `").is_none_or(|end| near.get(..end).is_none_or(holds_value));
+        (name.is_none() || !is_other()).then_some(())?;
         &[b"` to a `"]
     } else {
         let rest = KINDS.iter().find_map(|kind| before.strip_suffix(*kind))?;
         is_of_secret(keys, text, said_invalid(rest)?)?;
         &[b"`, expected "]
     };
-    // What was cut off, or goes on and on, may be the value to its end.
-    let end = ends.iter().filter_map(|end| find(near, end)).min().unwrap_or(value.len());
+    let known = ends.iter().filter_map(|end| find(near, end)).min();
+    // In other words, or cut off. What goes on and on may be the value to its end.
+    let closing = || find(near, b"`").filter(|_| near.len() == value.len());
+    let end = known.or_else(closing).unwrap_or(value.len());
     Some(start..start.saturating_add(end))
+}
+
+fn holds_value(text: &[u8]) -> bool {
+    find(text, b"` with value `").is_some()
 }
 
 const KINDS: [&[u8]; 3] = [b": integer ", b": floating point ", b": character "];
 
 fn said_invalid(before: &[u8]) -> Option<&[u8]> {
     before.strip_suffix(b"invalid type").or_else(|| before.strip_suffix(b"invalid value"))
+}
+
+/// Whether this ends with ``Cannot parse `token` ``, or with the number of a parameter that has no name.
+fn is_of_parameter(keys: &Keys, before: &[u8]) -> Option<()> {
+    if let Some(quoted) = before.strip_suffix(b"`") {
+        let name = quoted.rsplit(|byte| *byte == b'`').next()?;
+        quoted.strip_suffix(name)?.strip_suffix(b"Cannot parse `")?;
+        return (keys.json_meaning(name) != Meaning::Harmless).then_some(());
+    }
+    let digits = before.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let before = before.get(..before.len().saturating_sub(digits))?;
+    before.ends_with(b"Cannot parse value at index ").then_some(())
 }
 
 /// Whether this ends with a secret's name and a colon.
@@ -131,6 +149,7 @@ mod tests {
             "pin: invalid value: integer `4711",
             "token: unknown variant `hunter2",
             "Cannot parse `token` with value `hunter2",
+            "Cannot parse `hunter2",
         ] {
             let shown = scrubbed(text);
             assert!(shown.ends_with("[Filtered]"), "{shown}");
@@ -149,12 +168,19 @@ mod tests {
             "lines[0].quantity: invalid value: integer `-3`, expected u32",
             "plan: unknown variant `PRO`, expected `Free` or `Pro`",
             "Cannot parse `id` with value `seven` to a `u32`",
+            "Cannot parse `config.toml`: it has no `[package]`",
+            "Cannot parse `config.toml`",
+            "the job began with value `7` and ended",
         ] {
             assert_eq!(scrubbed(text), text);
         }
         assert_eq!(
             scrubbed("Cannot parse `token` with value `hunter2` to a `u32`"),
             "Cannot parse `token` with value `[Filtered]` to a `u32`"
+        );
+        assert_eq!(
+            scrubbed("Cannot parse value at index 1 with value `hunter2` to a `u32`"),
+            "Cannot parse value at index 1 with value `[Filtered]` to a `u32`"
         );
         assert_eq!(scrubbed("Cannot parse `hunter2` to a `u32`"), "Cannot parse `[Filtered]` to a `u32`");
     }
