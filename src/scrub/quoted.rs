@@ -10,7 +10,8 @@ use super::pairs::Name;
 /// What follows a value in backticks is not searched farther away.
 const NEAR: usize = 4 * 1024;
 
-/// `invalid type: string "hunter2", expected u32`, whatever it is of, also where a text around it escapes the quotes. `at` is the colon.
+/// `invalid type: string "hunter2", expected u32`, whatever it is of, also where a text around it escapes the quotes.
+/// `at` is the colon.
 pub(super) fn string(text: &[u8], at: usize) -> Option<Range<usize>> {
     said_invalid(text.get(..at)?)?;
     const STRING: &[u8] = b": string ";

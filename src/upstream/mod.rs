@@ -28,9 +28,10 @@
 //! # Trace headers
 //!
 //! `sentry-trace` and `baggage` (trace id, release, environment, public key of the project; or, of the baggage that came
-//! with the trace of the request or job, what begins with `sentry-`), and `traceparent` if the running request came with one, go with calls of the hosts of [`UpstreamLayer::trace`] and with
-//! no others; a client that follows redirects takes them along. They say whether the trace is kept: as
-//! [`traces_sample_rate`](crate::Config::traces_sample_rate) decided it for the running request, or else as it came. A request that has `sentry-trace` keeps its own.
+//! with the trace of the request or job, what begins with `sentry-`), and `traceparent` if the running request came with
+//! one, go with calls of the hosts of [`UpstreamLayer::trace`] and with no others; a client that follows redirects takes
+//! them along. They say whether the trace is kept: as [`traces_sample_rate`](crate::Config::traces_sample_rate) decided
+//! it for the running request, or else as it came. A request that has `sentry-trace` keeps its own.
 //!
 //! Calls of the servers to which events are sent are let through and nothing else.
 
