@@ -7,7 +7,10 @@ use std::iter;
 use std::num::NonZero;
 use std::ptr::NonNull;
 
+use http::StatusCode;
+
 use super::response::Active;
+use crate::context::Texts;
 use crate::record::{Cause, Details};
 use crate::report::submit::apply_rules;
 use crate::report::{chain, foreign};
@@ -103,7 +106,8 @@ impl Active {
     fn leaving_by(&self, details: &mut Details, left: NonZero<usize>) -> Option<Vec<String>> {
         let Cause::Error { error, .. } = &details.cause else { return None };
         let said = reporter::shielded(|| words(&**error, left)).flatten()?;
-        self.is_unclaimed(details).then_some(said)
+        let status = details.answer;
+        self.is_unclaimed(details, Some(status)).then_some(said)
     }
 
     /// The same of an error that the service failed with.
@@ -118,12 +122,19 @@ impl Active {
             None => foreign::known(error),
         }?;
         let said = reporter::shielded(|| words(known, left)).flatten()?;
-        self.is_unclaimed(details).then_some(said)
+        self.is_unclaimed(details, None).then_some(said)
     }
 
-    fn is_unclaimed(&self, details: &mut Details) -> bool {
+    /// What the log says of it is no failure of its own.
+    pub(super) fn tell_apart_leaving(&self, said: &[String]) {
+        if self.context.compares(true) {
+            self.context.reported(Texts::of(said));
+        }
+    }
+
+    fn is_unclaimed(&self, details: &mut Details, status: Option<StatusCode>) -> bool {
         if let Some(reporter) = self.context.reporter() {
-            apply_rules(details, &self.context, None, &reporter.settings);
+            apply_rules(details, &self.context, status, &reporter.settings);
         }
         let is_claimed = details.critical || details.always || details.subject.is_some();
         // What is recorded already is an event.

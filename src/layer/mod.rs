@@ -21,10 +21,10 @@
 //! # Clients that leave
 //!
 //! A client that leaves before it is answered gives its request up: the service's future is dropped, or the body fails
-//! that the handler reads, over HTTP/1 as over HTTP/2. A report (or a service's `Err` in a box) whose chain holds that very error
-//! of the body is taken for what it is: the request is counted as given up, whatever it answers; and so is a refusal
-//! (400 to 499) without a report, an extractor's. Everything else that the application fails by stays a failure: an
-//! error of its own, a body over a limit or against the protocol, a report that is [sent](crate::Report::send),
+//! that the handler reads, over HTTP/1 as over HTTP/2. A report (or a service's `Err` in a box) whose chain holds that
+//! very error of the body is taken for what it is: the request is counted as given up, whatever it answers; and so is a
+//! refusal (400 to 499) without a report, an extractor's. Everything else that the application fails by stays a failure:
+//! an error of its own, a body over a limit or against the protocol, a report that is [sent](crate::Report::send),
 //! critical, of another service, or to be sent [always](crate::Report::always).
 //!
 //! That is known only of bodies that are looked into, see below. Of others (by default files and multipart; all with

@@ -16,7 +16,7 @@ use super::reason;
 use super::traces::Traced;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 use crate::context::is_listening;
-use crate::context::{Context, Texts, put};
+use crate::context::{Context, put};
 use crate::panics::{self, Caught};
 #[cfg(feature = "axum")]
 use crate::record::Breadcrumb;
@@ -194,9 +194,7 @@ impl Active {
     /// The client left while its body was read. `said`: what the service made of it.
     #[cold]
     fn left(&mut self, said: &[String]) {
-        if self.context.compares(true) {
-            self.context.reported(Texts::of(said));
-        }
+        self.tell_apart_leaving(said);
         if let Some(traced) = &mut self.traced {
             // Nobody was answered.
             traced.status = None;
@@ -218,8 +216,9 @@ impl Active {
         if let Some(mut parked) = self.context.unpark() {
             let status = parked.answer;
             let is_failure = status.is_server_error() || self.is_asked_for(status);
-            let leaves = self.leaving(&mut parked).is_some();
-            if !leaves && self.ended(Some(parked), status, None, is_failure).is_some() {
+            if let Some(said) = self.leaving(&mut parked) {
+                self.tell_apart_leaving(&said);
+            } else if self.ended(Some(parked), status, None, is_failure).is_some() {
                 return;
             }
         }

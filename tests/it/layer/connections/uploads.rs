@@ -8,6 +8,20 @@ use super::*;
 
 const LEFT: &str = "error reading a body from connection";
 
+/// A handler that reads its body, and what it makes of that.
+fn reading<M, F>(at_work: &Arc<Notify>, make: M) -> Router
+where
+    M: FnOnce(Result<Bytes, axum::Error>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<(), Report>> + Send + 'static,
+{
+    let told = Arc::clone(at_work);
+    let reads = async move |body: Body| {
+        told.notify_one();
+        make(to_bytes(body, usize::MAX).await).await
+    };
+    Router::new().route("/uploads/{id}", on_post(reads))
+}
+
 #[tokio::test]
 async fn who_leaves_during_the_upload_is_counted_and_told_of_on_demand() {
     assert_eq!(all_leave(ReportLayer::new(), "/uploads/1", |config| config).await, [json!(null); 0]);
@@ -23,13 +37,10 @@ async fn what_a_handler_takes_for_the_clients_mistake_is_counted_once() {
     for layer in [ReportLayer::new(), asks] {
         let reporting = Reporting::start();
         let at_work = Arc::new(Notify::new());
-        let told = Arc::clone(&at_work);
-        let reads = async move |body: Body| -> Result<(), Report> {
-            told.notify_one();
-            let read = to_bytes(body, usize::MAX).await;
+        let router = reading(&at_work, async |read| {
             read.map(drop).map_err(|error| Report::new(error).status(StatusCode::BAD_REQUEST))
-        };
-        let router = Router::new().route("/uploads/{id}", on_post(reads)).layer(layer);
+        });
+        let router = router.layer(layer);
         leave_during(ResetsHttp1, router, "/uploads/1", &at_work).await;
         until("counted", || reporting.guard.stats().cancelled == 1).await;
         reporting.events(0);
@@ -53,16 +64,44 @@ async fn what_is_logged_of_an_upload_that_breaks_off_is_no_failure_either() {
     let reporting = Reporting::start();
     let _listening = crate::logs::listening();
     let at_work = Arc::new(Notify::new());
-    let told = Arc::clone(&at_work);
-    let reads = async move |body: Body| -> Result<(), Report> {
-        told.notify_one();
-        let error = to_bytes(body, usize::MAX).await.unwrap_err();
-        tracing::error!("the upload failed: {error}");
-        Err(error.into())
-    };
-    let router = Router::new().route("/uploads/{id}", on_post(reads)).layer(ReportLayer::new());
+    let router = reading(&at_work, logs_and_fails).layer(ReportLayer::new());
     leave_during(ClosesHttp1, router, "/uploads/1", &at_work).await;
     until("counted", || reporting.guard.stats().cancelled == 1).await;
+    reporting.events(0);
+}
+
+async fn logs_and_fails(read: Result<Bytes, axum::Error>) -> Result<(), Report> {
+    let error = read.unwrap_err();
+    tracing::error!("the upload failed: {error}");
+    Err(error.into())
+}
+
+#[tokio::test]
+async fn nor_is_it_where_the_answer_never_comes() {
+    let reporting = Reporting::start();
+    let _listening = crate::logs::listening();
+    let (at_work, answered) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let told = Arc::clone(&answered);
+    let hangs = axum::middleware::from_fn(move |request: Request<Body>, next: axum::middleware::Next| {
+        let told = Arc::clone(&told);
+        async move {
+            let _answer = next.run(request).await;
+            told.notify_one();
+            std::future::pending::<Response<Body>>().await
+        }
+    });
+    let router = reading(&at_work, logs_and_fails).layer(hangs).layer(ReportLayer::new());
+    let service = router.into_service();
+    let body =
+        Body::new(http_body_util::StreamBody::new(tokio_stream::iter([Err::<http_body::Frame<Bytes>, _>(
+            upstream_that_leaves().await,
+        )])));
+    let upload = Request::post("/uploads/1").header("content-type", "application/json").body(body).unwrap();
+    let running = tokio::spawn(service.oneshot(upload));
+    timeout(A_WHILE, answered.notified()).await.unwrap();
+    running.abort();
+    assert!(running.await.unwrap_err().is_cancelled());
+    assert_eq!(reporting.guard.stats().cancelled, 1);
     reporting.events(0);
 }
 
@@ -95,12 +134,8 @@ where
 {
     let reporting = Reporting::with(change);
     let at_work = Arc::new(Notify::new());
-    let told = Arc::clone(&at_work);
-    let reads = async move |body: Body| -> Result<(), Report> {
-        told.notify_one();
-        Err(make(to_bytes(body, usize::MAX).await.unwrap_err()).await)
-    };
-    let router = Router::new().route("/uploads/{id}", on_post(reads)).layer(ReportLayer::new());
+    let router = reading(&at_work, async move |read| Err(make(read.unwrap_err()).await));
+    let router = router.layer(ReportLayer::new());
     leave_during(ClosesHttp1, router, "/uploads/1", &at_work).await;
     until("sent", || reporting.guard.stats().sent == 1).await;
     let event = reporting.event();
@@ -202,16 +237,12 @@ async fn what_was_logged_of_another_connection_is_told_of_though_the_client_has_
     let reporting = Reporting::start();
     let _listening = crate::logs::listening();
     let at_work = Arc::new(Notify::new());
-    let told = Arc::clone(&at_work);
-    let reads = async move |body: Body| -> Result<(), Report> {
-        told.notify_one();
-        let upload = to_bytes(body, usize::MAX).await;
+    let router = reading(&at_work, async |read| {
         let stock = std::io::Error::from_raw_os_error(104);
         tracing::error!("the stock could not be written: {stock}");
-        upload?;
-        Ok(())
-    };
-    let router = Router::new().route("/uploads/{id}", on_post(reads)).layer(ReportLayer::new());
+        Ok(read.map(drop)?)
+    });
+    let router = router.layer(ReportLayer::new());
     leave_during(ResetsHttp1, router, "/uploads/1", &at_work).await;
     until("counted", || reporting.guard.stats().cancelled == 1).await;
     let event = reporting.event();
@@ -222,13 +253,7 @@ async fn what_was_logged_of_another_connection_is_told_of_though_the_client_has_
 async fn a_service_that_fails_by_something_else_is_told_of_though_the_client_has_left() {
     let reporting = Reporting::start();
     let at_work = Arc::new(Notify::new());
-    let told = Arc::clone(&at_work);
-    let reads = async move |body: Body| -> Result<(), Report> {
-        told.notify_one();
-        to_bytes(body, usize::MAX).await?;
-        Ok(())
-    };
-    let routes: Router = Router::new().route("/uploads/{id}", on_post(reads));
+    let routes = reading(&at_work, async |read| Ok(read.map(drop)?));
     let audited = service_fn(move |request: Request<Body>| {
         let routes = routes.clone();
         async move {
@@ -250,8 +275,12 @@ async fn a_service_that_fails_by_something_else_is_told_of_though_the_client_has
 
 #[tokio::test]
 async fn a_report_that_a_rule_makes_critical_is_told_of_though_the_client_has_left() {
-    let event = event_of(|config| config.critical(|_| true), async |error| Report::new(error)).await;
-    assert_eq!(event["level"], "fatal");
+    let always = |config: Config| config.critical(|_| true);
+    let by_status = |config: Config| config.critical(|failure| failure.status().is_some_and(|it| it == 500));
+    for rule in [always, by_status] {
+        let event = event_of(rule, async |error| Report::new(error)).await;
+        assert_eq!(event["level"], "fatal");
+    }
 }
 
 #[tokio::test]
