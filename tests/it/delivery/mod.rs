@@ -6,6 +6,8 @@ mod hooks;
 mod hygiene;
 mod lanes;
 mod limits;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod retries;
 mod sdk;
 mod shutdown;
