@@ -37,6 +37,8 @@ mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+#[cfg(feature = "metrics")]
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::sentry::Client;
@@ -81,6 +83,8 @@ pub(crate) struct Delivery {
     discards: Discards,
     bell: Bell,
     heartbeats: Arc<Heartbeats>,
+    #[cfg(feature = "metrics")]
+    publishing: Mutex<()>,
 }
 
 impl Delivery {
@@ -104,6 +108,8 @@ impl Delivery {
             discards: Discards::default(),
             bell: Bell::default(),
             heartbeats,
+            #[cfg(feature = "metrics")]
+            publishing: Mutex::default(),
         })
     }
 
@@ -216,10 +222,14 @@ impl Delivery {
         tally
     }
 
-    /// Hands the counters to the application's recorder, which is its code.
+    /// Hands the counters to the application's recorder, which is its code. One thread at a time, so that what is
+    /// published last is what was read last.
     fn publish(&self) {
         #[cfg(feature = "metrics")]
-        say(|| crate::stats::facade::publish(&self.counters.read()));
+        {
+            let _one = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+            say(|| crate::stats::facade::publish(&self.counters.read()));
+        }
     }
 
     /// Queues what was captured; false if there is no room. Never waits.

@@ -1,7 +1,8 @@
 //! What delivery hands to the application's recorder of metrics.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use faultwire::Report;
@@ -114,6 +115,87 @@ fn metrics_say_what_the_stats_say() {
         for name in published.keys().filter_map(|key| key.split(' ').next()) {
             assert!(include_str!("../../../README.md").contains(name), "{name} is not in the README");
         }
+    });
+}
+
+/// The metric that is published last.
+const LAST: &str = "faultwire_reachable";
+
+/// Holds the thread that publishes now and then back in its first metric, until the end was published or for a while.
+#[derive(Default)]
+struct Slow {
+    published: Remembering,
+    state: Arc<(Mutex<State>, Condvar)>,
+}
+
+#[derive(Default)]
+struct State {
+    held: bool,
+    end_published: bool,
+    held_published: bool,
+}
+
+fn is_now_and_then() -> bool {
+    thread::current().name() == Some("faultwire-watch")
+}
+
+impl Recorder for Slow {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
+        let (state, changed) = &*self.state;
+        let mut state = state.lock().unwrap();
+        if is_now_and_then() && !state.held {
+            state.held = true;
+            changed.notify_all();
+            // The end waits for this thread, as it should: nothing can be awaited here but time.
+            let held = |state: &mut State| !state.end_published;
+            state = changed.wait_timeout_while(state, Duration::from_millis(300), held).unwrap().0;
+        }
+        drop(state);
+        self.published.register_counter(key, metadata)
+    }
+    fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
+        let gauge = self.published.register_gauge(key, metadata);
+        if key.name() == LAST {
+            let (state, changed) = &*self.state;
+            let mut state = state.lock().unwrap();
+            let published =
+                if is_now_and_then() { &mut state.held_published } else { &mut state.end_published };
+            *published = true;
+            changed.notify_all();
+        }
+        gauge
+    }
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn the_last_that_is_published_is_the_end() {
+    alone("delivery::metrics::the_last_that_is_published_is_the_end", || {
+        let slow = Slow::default();
+        let (published, state) = (slow.published.clone(), Arc::clone(&slow.state));
+        metrics::set_global_recorder(slow).unwrap();
+        let reporting = Reporting::start();
+        reporting.server.answer_next([Answer::Hang]);
+        fail("never answered");
+        reporting.server.wait_requests(1);
+        // Whoever waits for delivery wakes the thread that publishes.
+        assert!(!reporting.guard.flush(Duration::ZERO));
+        let until = |condition: fn(&State) -> bool| {
+            let (state, changed) = &*state;
+            let waiting = |state: &mut State| !condition(state);
+            let waited = changed.wait_timeout_while(state.lock().unwrap(), PATIENCE, waiting).unwrap();
+            assert!(!waited.1.timed_out());
+        };
+        until(|state| state.held);
+        reporting.guard.shutdown(Duration::ZERO);
+        until(|state| state.held_published && state.end_published);
+        let end = |name: &str| published.0.lock().unwrap().get(name).copied();
+        assert_eq!(end("faultwire_dropped_total reason=shutdown"), Some(1.0));
     });
 }
 
