@@ -65,19 +65,17 @@ impl Finished {
     }
 }
 
-/// What stands behind the door: a bounded queue. `put` never blocks; it says whether there was room.
+/// What stands behind the door: a bounded queue. It never blocks, and counts what there is no room for.
 pub(crate) trait Intake: Send + Sync {
-    fn put(&self, record: Record) -> bool;
-
-    /// The same for a check-in.
-    fn check_in(&self, check_in: CheckIn) -> bool;
+    fn put(&self, record: Record);
+    fn put_finished(&self, finished: Finished);
+    fn check_in(&self, check_in: CheckIn);
 
     /// Has a URL called by a thread of ours. Never blocks; it is counted what becomes of it.
     fn heartbeat(&self, url: Box<str>);
 
     /// Wakes the processing thread: something was noted elsewhere.
     fn wake(&self);
-    fn put_finished(&self, finished: Finished) -> bool;
 
     /// Waits until everything is delivered, for a process that ends. True if nothing is left.
     fn flush(&self, timeout: Duration) -> bool;
@@ -136,25 +134,19 @@ impl Sink {
 
     /// Takes a failure that was admitted. It is delivered, or counted with the reason why not.
     pub(crate) fn accept(&self, record: Record) {
-        if !self.intake.put(record) {
-            self.counters.queue_full.add(1);
-        }
+        self.intake.put(record);
     }
 
     /// Takes a request that is over. It was sampled already.
     pub(crate) fn finished(&self, finished: Finished) {
         self.counters.captured.add(1);
-        if !self.intake.put_finished(finished) {
-            self.counters.queue_full.add(1);
-        }
+        self.intake.put_finished(finished);
     }
 
     /// Takes a check-in, which neither sampling nor storm control leaves out.
     pub(crate) fn check_in(&self, check_in: CheckIn) {
         self.counters.captured.add(1);
-        if !self.intake.check_in(check_in) {
-            self.counters.queue_full.add(1);
-        }
+        self.intake.check_in(check_in);
     }
 
     pub(crate) fn heartbeat(&self, url: Box<str>) {

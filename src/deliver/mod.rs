@@ -232,30 +232,23 @@ impl Delivery {
         }
     }
 
-    /// Queues what was captured; false if there is no room. Never waits.
+    /// Queues what was captured, or counts it as lost where there is no room. Never waits.
     #[inline]
-    fn take_in(&self, lane: Lane, job: Job) -> bool {
+    fn take_in(&self, lane: Lane, job: Job) {
         let weight = job.weight();
         match self.queue.put(lane, weight, job) {
-            Ok(shed) if shed.is_empty() => true,
-            Ok(shed) => {
-                self.shed(shed);
-                true
-            }
-            Err(job) => {
-                self.discards.add(Why::QueueOverflow, job.category());
-                drop_quietly(vec![job]);
-                false
-            }
+            Ok(shed) if shed.is_empty() => {}
+            Ok(shed) => self.lose(shed, Reason::Shed),
+            Err(job) => self.lose(vec![job], Reason::QueueFull),
         }
     }
 
-    /// Counts what had to make room for something that matters more.
+    /// Counts what there is no room for, unless the end has counted it.
     #[cold]
-    fn shed(&self, jobs: Vec<Job>) {
+    fn lose(&self, jobs: Vec<Job>, reason: Reason) {
         for job in &jobs {
             self.discards.add(Why::QueueOverflow, job.category());
-            job.ticket().end(|counters| counters.lost(Reason::Shed));
+            job.ticket().end(|counters| counters.lost(reason));
         }
         drop_quietly(jobs);
     }
@@ -282,16 +275,16 @@ fn drop_quietly<T>(items: Vec<T>) {
 }
 
 impl Intake for Delivery {
-    fn put(&self, record: Record) -> bool {
-        self.take_in(labels::lane_of_record(&record), Job::Record(record, self.progress.ticket()))
+    fn put(&self, record: Record) {
+        self.take_in(labels::lane_of_record(&record), Job::Record(record, self.progress.ticket()));
     }
 
-    fn put_finished(&self, finished: Finished) -> bool {
-        self.take_in(Lane::Rest, Job::Finished(finished, self.progress.ticket()))
+    fn put_finished(&self, finished: Finished) {
+        self.take_in(Lane::Rest, Job::Finished(finished, self.progress.ticket()));
     }
 
-    fn check_in(&self, check_in: CheckIn) -> bool {
-        self.take_in(Lane::Rest, Job::CheckIn(check_in, self.progress.ticket()))
+    fn check_in(&self, check_in: CheckIn) {
+        self.take_in(Lane::Rest, Job::CheckIn(check_in, self.progress.ticket()));
     }
 
     fn heartbeat(&self, url: Box<str>) {

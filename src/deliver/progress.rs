@@ -55,19 +55,36 @@ impl Progress {
         Arc::new(Self { state: Mutex::default(), changed: Condvar::new(), counters })
     }
 
+    /// For an event that is to be delivered. After the end it is lost, whatever becomes of it.
     pub(super) fn ticket(self: &Arc<Self>) -> Ticket {
         let mut state = self.state();
-        let wave = state.wave;
-        state.pending = state.pending.saturating_add(1);
         state.unrouted = state.unrouted.saturating_add(1);
+        let is_late = state.closed;
+        if is_late {
+            self.counters.shutdown.add(1);
+        } else {
+            state.undecided = state.undecided.saturating_add(1);
+        }
+        self.depart(&mut state, is_late, false)
+    }
+
+    /// For an event that comes from the disk, and stays there until its destination has it.
+    pub(super) fn kept_ticket(self: &Arc<Self>) -> Ticket {
+        let mut state = self.state();
         state.undecided = state.undecided.saturating_add(1);
+        state.safe = state.safe.saturating_add(1);
+        self.depart(&mut state, false, true)
+    }
+
+    fn depart(self: &Arc<Self>, state: &mut State, decided: bool, kept: bool) -> Ticket {
+        state.pending = state.pending.saturating_add(1);
         Ticket {
             progress: Arc::clone(self),
-            wave,
+            wave: state.wave,
             copies: AtomicUsize::new(1),
-            routed: AtomicBool::new(false),
-            decided: AtomicBool::new(false),
-            on_disk: AtomicBool::new(false),
+            routed: AtomicBool::new(kept),
+            decided: AtomicBool::new(decided),
+            on_disk: AtomicBool::new(kept),
             spilled: AtomicBool::new(false),
         }
     }
@@ -300,6 +317,19 @@ mod tests {
         waiting.lost(Reason::Rejected);
         let counted = (counters.sent.get(), counters.rejected.get(), counters.shutdown.get());
         assert_eq!(counted, (1, 0, 2));
+    }
+
+    #[test]
+    fn what_comes_after_the_end_is_lost_once_whatever_becomes_of_it() {
+        let (progress, counters) = progress();
+        let (early, kept) = (progress.ticket(), progress.kept_ticket());
+        progress.close();
+        let (queued, turned_away) = (progress.ticket(), progress.ticket());
+        for ticket in [&early, &turned_away] {
+            ticket.end(|counters| counters.lost(Reason::QueueFull));
+        }
+        drop((early, kept, queued, turned_away, progress.kept_ticket()));
+        assert_eq!((counters.shutdown.get(), counters.queue_full.get()), (3, 0));
     }
 
     #[test]

@@ -58,9 +58,7 @@ impl Transport for SdkTransport {
             return;
         }
         let (lane, ticket) = (labels::lane_of_envelope(&envelope), self.delivery.progress.ticket());
-        if !self.delivery.take_in(lane, Job::Sdk(Box::new(envelope), ticket)) {
-            self.delivery.counters.queue_full.add(1);
-        }
+        self.delivery.take_in(lane, Job::Sdk(Box::new(envelope), ticket));
     }
 
     fn flush(&self, timeout: Duration) -> bool {

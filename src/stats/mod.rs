@@ -101,7 +101,7 @@ pub struct Dropped {
     pub by_hook: u64,
     /// The server refused the event for what it is (400, 413 and the like).
     pub rejected: u64,
-    /// Still undelivered, and not on disk, when the guard's time was over.
+    /// Still undelivered, and not on disk, when the guard's time was over, or captured after that.
     pub shutdown: u64,
     /// Removed from the spool undelivered: too old, or they made room there.
     pub evicted: u64,

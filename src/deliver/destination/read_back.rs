@@ -31,9 +31,7 @@ impl Destination {
                 continue;
             };
             let (lane, order) = (Lane::ranked(entry.lane()), labels::order_of_payload(&outgoing.payload));
-            let ticket = progress.ticket();
-            ticket.stored();
-            ticket.routed();
+            let ticket = progress.kept_ticket();
             let parcel =
                 Parcel { outgoing: Arc::new(outgoing), ticket: Arc::new(ticket), entry: Some(entry) };
             let (weight, category) = (parcel.weight(), Category::Error);

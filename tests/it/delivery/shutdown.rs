@@ -2,6 +2,8 @@
 #![expect(clippy::print_stdout, reason = "figures, shown with --nocapture")]
 #![expect(clippy::arithmetic_side_effects, reason = "times and counts of a test are small")]
 
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -166,6 +168,35 @@ fn what_is_lost_at_the_end_is_in_the_counters_that_outlive_the_guard() {
     let stats = faultwire::stats();
     assert_eq!((stats.captured, stats.sent), (1, 0));
     assert_eq!((stats.dropped.shutdown, stats.dropped.total()), (1, 1));
+}
+
+/// Jobs go on with the reporter that they began with, whatever becomes of its guard.
+#[test]
+fn what_fails_while_reporting_ends_is_counted_once() {
+    for round in 0..50 {
+        let reporting = hanging(Answer::Ok);
+        let (begun, ends) = (Barrier::new(3), AtomicBool::new(false));
+        let fails = || {
+            let failing = async {
+                begun.wait();
+                while !ends.load(Ordering::Relaxed) {
+                    fail("the till is jammed");
+                }
+                Ok::<_, Report>(())
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(faultwire::job("sell").run(failing)).unwrap();
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(fails);
+            scope.spawn(fails);
+            begun.wait();
+            reporting.guard.shutdown(Duration::ZERO);
+            ends.store(true, Ordering::Relaxed);
+        });
+        let stats = faultwire::stats();
+        assert_eq!(stats.captured, stats.sent + stats.dropped.total(), "round {round}: {stats:?}");
+    }
 }
 
 #[test]
