@@ -87,8 +87,10 @@ impl DestinationCounters {
     }
 
     pub(crate) fn succeeded(&self) {
+        let mut notes = self.notes();
+        notes.last_success = Some(SystemTime::now());
+        // Under the lock: whoever reads that something was sent reads when.
         self.sent.add(1);
-        self.notes().last_success = Some(SystemTime::now());
     }
 
     pub(crate) fn failed(&self, why: &str) {

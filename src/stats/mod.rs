@@ -180,8 +180,10 @@ impl Counters {
     }
 
     pub(crate) fn succeeded(&self) {
+        let mut notes = self.notes();
+        notes.last_success = Some(SystemTime::now());
+        // Under the lock: whoever reads that something was sent reads when.
         self.sent.add(1);
-        self.notes().last_success = Some(SystemTime::now());
     }
 
     pub(crate) fn failed(&self, reason: String) {
@@ -205,11 +207,9 @@ impl Counters {
             |count: fn(&DestinationStats) -> u64| destinations.iter().map(count).fold(0, u64::saturating_add);
         let notes = self.notes();
         Stats {
-            captured: self.captured.get(),
             sent: self.sent.get(),
             logged: self.logged.get(),
             suppressed: self.suppressed.get(),
-            summaries: self.summaries.get(),
             spooled: sum(|destination| destination.spool.map_or(0, |spool| spool.events)),
             retried: self.retried.get(),
             discarded: self.discarded.get(),
@@ -232,6 +232,9 @@ impl Counters {
             last_error: notes.last_error.clone(),
             mended: notes.mended.clone(),
             destinations,
+            // After what became of them: meanwhile there may be more failures than fates, and never fewer.
+            captured: self.captured.get(),
+            summaries: self.summaries.get(),
         }
     }
 
@@ -245,16 +248,45 @@ impl Counters {
 #[repr(align(128))]
 pub(crate) struct Alone<T>(pub(crate) T);
 
-/// A number that only grows.
+/// A number that only grows. Whoever reads it finds what was counted before in the others, too.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
     pub(crate) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
+        self.0.fetch_add(n, Ordering::Release);
     }
 
     pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    #[test]
+    fn whoever_reads_while_failures_happen_sees_no_more_fates_than_failures() {
+        let (counters, ended) = (Counters::default(), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..100_000 {
+                    counters.captured.add(1);
+                    counters.succeeded();
+                    counters.summaries.add(1);
+                    counters.lost(Reason::Shutdown);
+                }
+                ended.store(true, Ordering::Relaxed);
+            });
+            while !ended.load(Ordering::Relaxed) {
+                let stats = counters.read();
+                let fates = stats.sent + stats.dropped.total();
+                assert!(fates <= stats.captured + stats.summaries, "{stats:?}");
+                assert!(stats.sent == 0 || stats.last_success.is_some(), "{stats:?}");
+            }
+        });
     }
 }
