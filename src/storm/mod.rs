@@ -157,14 +157,13 @@ impl Control {
 
     /// Whether a failure passes or is counted.
     pub(crate) fn offer(&self, offer: &Offer<'_>) -> Verdict {
-        let Some(limit) = self.limit.filter(|_| !self.closed.load(Ordering::Relaxed)) else {
-            return Verdict::Passes;
-        };
+        let Some(limit) = self.limit else { return Verdict::Passes };
         let now = self.started.elapsed();
         let process = || lock(&self.process).has_room(now, limit, offer.urgent);
         let (verdict, ended) = match self.shard(offer.key) {
-            Some(mut table) => table.offer(now, limit, offer, process),
-            None => return Verdict::Passes,
+            // Asked under the lock: what is counted after the end is said by nobody.
+            Some(mut table) if !self.is_closed() => table.offer(now, limit, offer, process),
+            _ => return Verdict::Passes,
         };
         if let Some(ended) = ended {
             self.settle(*ended);
@@ -174,6 +173,9 @@ impl Control {
             Some(Verdict::Counted { .. }) => {}
             None => {
                 let mut process = lock(&self.process);
+                if self.is_closed() {
+                    return Verdict::Passes;
+                }
                 process.over.get_or_insert_with(|| Counted::new(now)).add(now, offer);
                 self.look_at(now.saturating_add(limit.window));
             }
@@ -313,6 +315,10 @@ impl Control {
         }
     }
 
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
     fn look_at(&self, at: Duration) {
         self.next_end.fetch_min(millis(at), Ordering::Relaxed);
     }
@@ -350,5 +356,32 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl fmt::Debug for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Control").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_counted_after_the_end() {
+        let storm = Storm::Limit { failures: 1, window: DEFAULT_WINDOW };
+        let offer = Offer { key: Key::default(), id: EventId::random(), urgent: false, request: None };
+        for _ in 0..2_000 {
+            let (control, begun) = (Control::new(storm), Barrier::new(2));
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    begun.wait();
+                    for _ in 0..200 {
+                        control.offer(&offer);
+                    }
+                });
+                begun.wait();
+                control.close();
+            });
+            assert_eq!(control.close(), 0, "a summary that nobody sends or counts");
+        }
     }
 }
