@@ -26,8 +26,10 @@ use crate::sink::Watcher;
 const MAX_CONNECTIONS: usize = 32;
 /// A reader that takes nothing for this long is cut (twice this, if it took a part of a message before).
 const SLOWEST_READER: Duration = Duration::from_secs(2);
-/// How long closing may take: streams write what is kept, the listener ends.
+/// How long closing may take for readers: streams write what is kept.
 const CLOSING: Duration = Duration::from_millis(100);
+/// The same for the thread that listens, which has nothing else to do.
+const ENDING: Duration = Duration::from_secs(1);
 
 /// The inboxes of this process. Initialisations that ask for the same address share one.
 static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
@@ -102,6 +104,7 @@ impl Drop for Inbox {
                 // The thread that listens wakes up for a connection only.
                 drop(TcpStream::connect_timeout(&self.server.addr, CLOSING));
                 self.server.store.wait_until_idle(CLOSING);
+                self.server.store.wait_until_deaf(ENDING);
             }
         }
     }
@@ -109,7 +112,6 @@ impl Drop for Inbox {
 
 impl Server {
     fn listen(self: Arc<Self>, listener: TcpListener) {
-        let busy = self.store.busy();
         let connections = Arc::new(());
         for connection in listener.incoming() {
             if self.store.is_closed() {
@@ -133,7 +135,7 @@ impl Server {
             drop(std::thread::Builder::new().name("faultwire-inbox".to_owned()).spawn(serve));
         }
         drop(listener);
-        drop(busy);
+        self.store.is_deaf();
     }
 
     fn serve(&self, connection: &TcpStream) -> io::Result<()> {
@@ -173,4 +175,19 @@ impl About<'_> {
 
 fn open() -> MutexGuard<'static, Vec<Open>> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_free_when_an_inbox_is_closed_however_soon() {
+        let about = About { environment: "test", release: None, destination: None };
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
+        for _ in 0..100 {
+            drop(Inbox::open(free, &about).unwrap());
+            drop(TcpListener::bind(free).expect("it is free"));
+        }
+    }
 }

@@ -20,6 +20,8 @@ struct State {
     /// The number of the oldest event that is kept; numbers begin with 1 and are never used twice.
     oldest: u64,
     bytes: usize,
+    /// From the beginning: whoever closes the inbox at once waits for the thread that listens, too.
+    is_listened_for: bool,
     busy: usize,
     closed: bool,
 }
@@ -39,8 +41,15 @@ pub(super) struct Busy<'a>(&'a Store);
 
 impl Store {
     pub(super) fn new(about: String) -> Self {
-        let state =
-            State { about: about.into(), kept: VecDeque::new(), oldest: 1, bytes: 0, busy: 0, closed: false };
+        let state = State {
+            about: about.into(),
+            kept: VecDeque::new(),
+            oldest: 1,
+            bytes: 0,
+            is_listened_for: true,
+            busy: 0,
+            closed: false,
+        };
         let name = sentry::types::random_uuid().simple().to_string();
         Self { name, state: Mutex::new(state), changed: Condvar::new() }
     }
@@ -109,16 +118,23 @@ impl Store {
         self.state().closed
     }
 
+    /// Nobody listens any more.
+    pub(super) fn is_deaf(&self) {
+        self.state().is_listened_for = false;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn wait_until_deaf(&self, patience: Duration) {
+        self.wait_while(patience, |state| state.is_listened_for);
+    }
+
     pub(super) fn wait_until_idle(&self, patience: Duration) {
-        let started = Instant::now();
-        let mut state = self.state();
-        while state.busy > 0 {
-            let left = patience.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                return;
-            }
-            state = self.wait(state, left);
-        }
+        self.wait_while(patience, |state| state.busy > 0);
+    }
+
+    fn wait_while(&self, patience: Duration, goes_on: impl Fn(&mut State) -> bool) {
+        let waited = self.changed.wait_timeout_while(self.state(), patience, goes_on);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
