@@ -26,6 +26,8 @@ mod outbox;
 pub(crate) mod post;
 mod process;
 mod progress;
+#[cfg(feature = "metrics")]
+mod publishing;
 mod queue;
 mod reports;
 mod retry;
@@ -37,8 +39,6 @@ mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-#[cfg(feature = "metrics")]
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::sentry::Client;
@@ -53,6 +53,8 @@ use self::lanes::Lane;
 use self::limits::Category;
 use self::process::Builder;
 use self::progress::Progress;
+#[cfg(feature = "metrics")]
+use self::publishing::Publishing;
 use self::queue::Queue;
 use self::reports::{Discards, Tally, Why};
 pub(crate) use self::transport::SdkTransport;
@@ -84,7 +86,7 @@ pub(crate) struct Delivery {
     bell: Bell,
     heartbeats: Arc<Heartbeats>,
     #[cfg(feature = "metrics")]
-    publishing: Mutex<()>,
+    publishing: Publishing,
 }
 
 impl Delivery {
@@ -109,7 +111,7 @@ impl Delivery {
             bell: Bell::default(),
             heartbeats,
             #[cfg(feature = "metrics")]
-            publishing: Mutex::default(),
+            publishing: Publishing::default(),
         })
     }
 
@@ -222,13 +224,12 @@ impl Delivery {
         tally
     }
 
-    /// Hands the counters to the application's recorder, which is its code. One thread at a time, so that what is
-    /// published last is what was read last.
+    /// Hands the counters to the application's recorder, as long as they are those that the stats show: those of the
+    /// last `init`.
     fn publish(&self) {
         #[cfg(feature = "metrics")]
-        {
-            let _one = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-            say(|| crate::stats::facade::publish(&self.counters.read()));
+        if reporter::last_counters().is_some_and(|last| Arc::ptr_eq(&last, &self.counters)) {
+            self.publishing.publish(|| say(|| crate::stats::facade::publish(&self.counters.read())));
         }
     }
 

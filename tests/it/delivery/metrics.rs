@@ -1,20 +1,21 @@
 //! What delivery hands to the application's recorder of metrics.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use faultwire::Report;
 use faultwire::report::AuthFailure;
+use faultwire::{Config, Guard, Report};
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
 
 use crate::delivery::{PATIENCE, eventually, fail};
-use crate::fake::Answer;
+use crate::fake::{Answer, FakeServer};
 use crate::init::alone;
-use crate::support::Reporting;
+use crate::support::{Reporting, turn};
 
 /// Remembers what was published last, by name and labels.
 #[derive(Clone, Default)]
@@ -50,6 +51,10 @@ impl GaugeFn for Remembered {
 }
 
 impl Remembering {
+    fn last(&self, name: &str) -> Option<f64> {
+        self.0.lock().unwrap().get(name).copied()
+    }
+
     fn at(&self, key: &Key) -> Arc<Remembered> {
         let labels = key.labels().map(|label| format!("{}={}", label.key(), label.value()));
         let name = [vec![key.name().to_owned()], labels.collect()].concat().join(" ");
@@ -118,25 +123,32 @@ fn metrics_say_what_the_stats_say() {
     });
 }
 
-/// The metric that is published last.
-const LAST: &str = "faultwire_reachable";
-
-/// Holds the thread that publishes now and then back in its first metric, until the end was published or for a while.
-#[derive(Default)]
+/// Holds the thread that publishes now and then back in the first metric, until it is let go.
+#[derive(Clone, Default)]
 struct Slow {
     published: Remembering,
-    state: Arc<(Mutex<State>, Condvar)>,
+    state: Arc<(Mutex<Held>, Condvar)>,
 }
 
-#[derive(Default)]
-struct State {
-    held: bool,
-    end_published: bool,
-    held_published: bool,
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Held {
+    #[default]
+    NotYet,
+    Here,
+    LetGo,
 }
 
-fn is_now_and_then() -> bool {
-    thread::current().name() == Some("faultwire-watch")
+impl Slow {
+    fn change(&self, to: Held) {
+        *self.state.0.lock().unwrap() = to;
+        self.state.1.notify_all();
+    }
+
+    fn wait_for(&self, held: Held) {
+        let state = self.state.0.lock().unwrap();
+        let waited = self.state.1.wait_timeout_while(state, PATIENCE, |state| *state != held).unwrap();
+        assert!(!waited.1.timed_out());
+    }
 }
 
 impl Recorder for Slow {
@@ -144,29 +156,15 @@ impl Recorder for Slow {
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
-        let (state, changed) = &*self.state;
-        let mut state = state.lock().unwrap();
-        if is_now_and_then() && !state.held {
-            state.held = true;
-            changed.notify_all();
-            // The end waits for this thread, as it should: nothing can be awaited here but time.
-            let held = |state: &mut State| !state.end_published;
-            state = changed.wait_timeout_while(state, Duration::from_millis(300), held).unwrap().0;
+        let is_first = *self.state.0.lock().unwrap() == Held::NotYet;
+        if is_first && thread::current().name() == Some("faultwire-watch") {
+            self.change(Held::Here);
+            self.wait_for(Held::LetGo);
         }
-        drop(state);
         self.published.register_counter(key, metadata)
     }
     fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
-        let gauge = self.published.register_gauge(key, metadata);
-        if key.name() == LAST {
-            let (state, changed) = &*self.state;
-            let mut state = state.lock().unwrap();
-            let published =
-                if is_now_and_then() { &mut state.held_published } else { &mut state.end_published };
-            *published = true;
-            changed.notify_all();
-        }
-        gauge
+        self.published.register_gauge(key, metadata)
     }
     fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
         Histogram::noop()
@@ -174,28 +172,77 @@ impl Recorder for Slow {
 }
 
 #[test]
-fn the_last_that_is_published_is_the_end() {
-    alone("delivery::metrics::the_last_that_is_published_is_the_end", || {
+fn the_last_that_is_published_is_the_end_which_waits_for_no_recorder() {
+    alone("delivery::metrics::the_last_that_is_published_is_the_end_which_waits_for_no_recorder", || {
         let slow = Slow::default();
-        let (published, state) = (slow.published.clone(), Arc::clone(&slow.state));
-        metrics::set_global_recorder(slow).unwrap();
+        metrics::set_global_recorder(slow.clone()).unwrap();
         let reporting = Reporting::start();
         reporting.server.answer_next([Answer::Hang]);
         fail("never answered");
         reporting.server.wait_requests(1);
         // Whoever waits for delivery wakes the thread that publishes.
         assert!(!reporting.guard.flush(Duration::ZERO));
-        let until = |condition: fn(&State) -> bool| {
-            let (state, changed) = &*state;
-            let waiting = |state: &mut State| !condition(state);
-            let waited = changed.wait_timeout_while(state.lock().unwrap(), PATIENCE, waiting).unwrap();
-            assert!(!waited.1.timed_out());
-        };
-        until(|state| state.held);
+        slow.wait_for(Held::Here);
         reporting.guard.shutdown(Duration::ZERO);
-        until(|state| state.held_published && state.end_published);
-        let end = |name: &str| published.0.lock().unwrap().get(name).copied();
-        assert_eq!(end("faultwire_dropped_total reason=shutdown"), Some(1.0));
+        slow.change(Held::LetGo);
+        let lost = || slow.published.last("faultwire_dropped_total reason=shutdown");
+        eventually("the end is published", || lost() == Some(1.0));
+    });
+}
+
+#[test]
+fn a_recorder_that_ends_reporting_waits_for_nobody() {
+    alone("delivery::metrics::a_recorder_that_ends_reporting_waits_for_nobody", || {
+        static GUARD: Mutex<Option<Guard>> = Mutex::new(None);
+        static ENDED: AtomicBool = AtomicBool::new(false);
+        struct Ends;
+        impl Recorder for Ends {
+            fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+            fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+            fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+            fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+                let guard = GUARD.lock().unwrap().take();
+                if let Some(guard) = guard {
+                    guard.shutdown(Duration::ZERO);
+                    ENDED.store(true, Ordering::Relaxed);
+                }
+                Counter::noop()
+            }
+            fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+                Gauge::noop()
+            }
+            fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+                Histogram::noop()
+            }
+        }
+        metrics::set_global_recorder(Ends).unwrap();
+        let (_turn, server) = (turn(), FakeServer::start());
+        let mut guard = GUARD.lock().unwrap();
+        let running = guard.insert(Config::new().dsn(server.dsn()).init().unwrap());
+        assert!(running.flush(PATIENCE));
+        drop(guard);
+        eventually("it has ended", || ENDED.load(Ordering::Relaxed));
+    });
+}
+
+#[test]
+fn what_an_older_init_counted_is_not_published_over_the_newer_ones() {
+    alone("delivery::metrics::what_an_older_init_counted_is_not_published_over_the_newer_ones", || {
+        let published = Remembering::default();
+        metrics::set_global_recorder(published.clone()).unwrap();
+        let (_turn, server) = (turn(), FakeServer::start());
+        let start = || Config::new().dsn(server.dsn()).init().unwrap();
+        let older = start();
+        fail("counted by the older one");
+        let newer = start();
+        for event in ["one", "another"] {
+            fail(event);
+        }
+        let captured = || published.last("faultwire_captured_total");
+        assert!(newer.flush(PATIENCE));
+        eventually("it is published", || captured() == Some(2.0));
+        older.shutdown(PATIENCE);
+        assert_eq!(captured(), Some(2.0), "as the stats say: {:?}", faultwire::stats());
     });
 }
 
