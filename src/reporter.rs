@@ -137,8 +137,8 @@ pub(crate) fn last_counters() -> Option<Arc<Counters>> {
 
 /// Makes `reporter` the global one. The one before goes on for the contexts that hold it.
 pub(crate) fn install(reporter: Arc<Reporter>) {
-    *LAST.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&reporter.counters));
     let mut global = GLOBAL.write().unwrap_or_else(PoisonError::into_inner);
+    *LAST.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&reporter.counters));
     stacks::configure(reporter.settings.stack_traces, reporter.settings.sample_rate);
     *global = Some(reporter);
     ENABLED.store(true, Ordering::Relaxed);
