@@ -260,15 +260,15 @@ impl Destination {
                 Settled::Over(parcel) | Settled::GivenUp(parcel) => self.lose(parcel, Reason::Rejected),
                 Settled::Again | Settled::Closed => {}
             }
+            match change {
+                Change::WentDown { .. } | Change::StaysDown { .. } => self.counters.set_reachable(false),
+                Change::CameBack { .. } => self.counters.set_reachable(true),
+                Change::Nothing => {}
+            }
             (settled, change)
         });
         if matches!(settled, Settled::Closed) {
             return;
-        }
-        match change {
-            Change::WentDown { .. } | Change::StaysDown { .. } => self.counters.set_reachable(false),
-            Change::CameBack { .. } => self.counters.set_reachable(true),
-            Change::Nothing => {}
         }
         if reply.verdict != Verdict::Accepted {
             self.counters.failed(&reply.why);
