@@ -1,17 +1,16 @@
 //! What the tests share: reporting to a fake server, one test at a time.
 
-use std::error::Error;
-use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
 use axum::body::Body;
 use faultwire::config::{StackTraces, Storm};
 use faultwire::{Config, Guard};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
+use std::error::Error;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::delivery::PATIENCE;
 use crate::fake::FakeServer;
 
 /// Reporting is global to the process, so tests that report take turns.
@@ -62,7 +61,7 @@ impl Reporting {
 
     #[track_caller]
     fn deliver_all(&self) {
-        let delivered = self.guard.flush(Duration::from_secs(10));
+        let delivered = self.guard.flush(PATIENCE);
         assert!(delivered, "everything is delivered: {:?}", self.guard.stats());
     }
 

@@ -276,6 +276,6 @@ fn the_shutdown_timeout_is_how_long_the_end_may_take() {
         let started = Instant::now();
         drop(guard);
         let took = started.elapsed();
-        assert!(took >= timeout && took < timeout + Duration::from_millis(150), "{seconds}: {took:?}");
+        assert!(took >= timeout && took < timeout + Duration::from_secs(2), "{seconds}: {took:?}");
     }
 }

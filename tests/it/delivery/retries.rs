@@ -144,7 +144,7 @@ fn a_server_that_hangs_at_the_connection_is_a_server_in_trouble() {
     fail("waits too");
     let started = Instant::now();
     assert_eq!(guard.shutdown(Duration::from_millis(200)).lost, 2);
-    assert!(started.elapsed() < Duration::from_millis(400), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_millis(1_500), "{:?}", started.elapsed());
     drop(waiting);
 }
 

@@ -300,7 +300,8 @@ async fn a_reader_who_does_not_read_holds_nothing_up_and_is_cut() {
         }
     }
     assert_eq!(guard.stats().dropped.total(), 0, "{:?}", guard.stats());
-    assert!(slowest < Duration::from_millis(250), "{slowest:?}");
+    // Whoever waited for the reader would wait for 2 s.
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
     let kept = kept(addr);
     assert_eq!(kept.len(), 2_000);
 

@@ -63,7 +63,7 @@ fn the_first_are_sent_and_the_rest_is_one_event_of_the_same_issue() {
 
 #[test]
 fn the_end_of_a_window_says_what_was_counted_and_begins_anew() {
-    let window = Duration::from_millis(300);
+    let window = Duration::from_secs(1);
     let reporting = Reporting::with(|config| config.storm(Storm::Limit { failures: 2, window }));
     fail(10);
     // Nobody flushes: the two that pass, and the window's end.

@@ -16,7 +16,7 @@ use super::{SECRET, assert_no_secret_left, provider};
 use crate::support::{Reporting, exception};
 
 /// How long a call waits that is to wait in vain.
-const SOON: Duration = Duration::from_millis(150);
+const SOON: Duration = Duration::from_millis(500);
 
 /// A failure of the kind that is expected, reported in two ways.
 struct Modes {
