@@ -67,8 +67,9 @@ pub(crate) fn configure(policy: StackTraces, sample_rate: f32) {
 }
 
 fn turn() {
-    PAGE.store(spread(PAGE.load(Ordering::Relaxed).wrapping_add(1)), Ordering::Relaxed);
+    // In this order: whoever writes on the new page is not forgotten.
     WRITTEN.store(false, Ordering::Relaxed);
+    PAGE.store(spread(PAGE.load(Ordering::Relaxed).wrapping_add(1)), Ordering::Release);
 }
 
 /// Turns pages, on our thread.
@@ -125,7 +126,7 @@ fn is_first(details: &mut Details) -> bool {
     if details.id.fraction() >= f64::from(f32::from_bits(SAMPLE_RATE.load(Ordering::Relaxed))) {
         return false;
     }
-    let (page, place) = (PAGE.load(Ordering::Relaxed), details.place_hash());
+    let (page, place) = (PAGE.load(Ordering::Acquire), details.place_hash());
     let Some(seen) = SEEN_PLACES.get(slot(place, PLACES)) else { return false };
     let kinds = seen.load(Ordering::Relaxed);
     let kinds = if kinds & !COUNT == page & !COUNT { kinds & COUNT } else { 0 };
