@@ -174,6 +174,8 @@ async fn outside_of_a_request_nothing_happens() {
 
 #[tokio::test]
 async fn what_middleware_outside_says_to_the_sdk_stays_outside() {
+    // What is said on the thread of the SDK's main hub is said to all.
+    std::thread::spawn(|| drop(sentry::Hub::main())).join().unwrap();
     let reporting = Reporting::start();
     let outside = async |request: Request, next: Next| {
         sentry::configure_scope(|scope| scope.set_tag("leak", request.uri().path()));

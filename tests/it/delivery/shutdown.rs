@@ -213,6 +213,8 @@ fn a_late_answer_does_not_count_an_event_twice() {
 async fn a_panic_is_answered_at_once_whatever_the_server_does() {
     let till = async || -> () { panic!("the till is jammed") };
     let app: Router = Router::new().route("/panic", on_get(till)).layer(ReportLayer::new());
+    // Where panics are printed with their stack, the first one takes a while: it reads the symbols of this program.
+    assert!(std::panic::catch_unwind(|| panic!("the first one")).is_err());
     for answer in [Some(Answer::Hang), Some(Answer::HangBeforeRead), None] {
         let mut reporting = Reporting::with(|config| config.shutdown_timeout(Duration::ZERO));
         match &answer {
@@ -227,7 +229,7 @@ async fn a_panic_is_answered_at_once_whatever_the_server_does() {
             slowest = slowest.max(started.elapsed());
         }
         println!("{answer:?}: ten panics, the slowest answered in {slowest:?}");
-        assert!(slowest < Duration::from_secs(1), "{answer:?}: {slowest:?}");
+        assert!(slowest < SLACK, "{answer:?}: {slowest:?}");
         assert_eq!(reporting.guard.stats().captured, 10);
         drop(reporting.guard);
     }
@@ -245,7 +247,7 @@ fn a_flood_blocks_nobody_and_adds_up() {
         slowest = slowest.max(sending.elapsed());
     }
     assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
-    assert!(slowest < Duration::from_secs(1), "one call took {slowest:?}");
+    assert!(slowest < SLACK, "one call took {slowest:?}");
     let stats = reporting.guard.stats();
     assert_eq!((stats.captured, stats.sent), (FLOOD, 0));
     assert!(stats.dropped.queue_full > 0, "the queue is bounded");

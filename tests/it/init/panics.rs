@@ -85,7 +85,8 @@ fn a_panic_while_a_hub_is_locked_neither_deadlocks_nor_aborts() {
 fn a_panic_that_drops_the_guard_on_its_way_is_delivered() {
     let _turn = turn();
     let server = FakeServer::start();
-    let config = Config::new().dsn(server.dsn());
+    // Reading this program's symbols may take longer than the 2 s that there are else.
+    let config = Config::new().dsn(server.dsn()).shutdown_timeout(crate::delivery::PATIENCE);
     let main = thread::spawn(|| {
         let _guard = config.init().unwrap();
         panic!("out of main");

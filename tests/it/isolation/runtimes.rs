@@ -1,6 +1,6 @@
 //! More than one runtime, and more than one `init`, at the same time.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use axum::Router;
@@ -19,6 +19,9 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).build().unwrap()
 }
 
+/// How many requests hang: of one that was never polled the layer never hears.
+static HANGING: AtomicU64 = AtomicU64::new(0);
+
 /// Fails, and says where it runs; or hangs.
 fn shop(name: &'static str) -> Router {
     let speak = move || {
@@ -33,6 +36,7 @@ fn shop(name: &'static str) -> Router {
     };
     let hangs = async move || {
         speak();
+        HANGING.fetch_add(1, Ordering::SeqCst);
         std::future::pending::<()>().await;
     };
     Router::new().route("/fails", on_get(fails)).route("/hangs", on_get(hangs)).layer(ReportLayer::new())
@@ -40,15 +44,16 @@ fn shop(name: &'static str) -> Router {
 
 #[test]
 fn a_runtime_that_ends_takes_nothing_of_another_with_it() {
-    const HANGING: u64 = 50;
+    const HANG: u64 = 50;
     const AFTER: usize = 50;
     let reporting = Reporting::start();
     let (ends, stays) = (runtime(), runtime());
     let has_ended = AtomicBool::new(false);
-    for _ in 0..HANGING {
+    for _ in 0..HANG {
         ends.spawn(shop("ends").oneshot(get("/hangs")));
         ends.block_on(ends.spawn(shop("ends").oneshot(get("/fails")))).unwrap().unwrap();
     }
+    eventually("all of them hang", || HANGING.load(Ordering::SeqCst) == HANG);
     let failed = thread::scope(|scope| {
         let failing = scope.spawn(|| {
             let (mut failed, mut after) = (0, 0);
@@ -63,8 +68,8 @@ fn a_runtime_that_ends_takes_nothing_of_another_with_it() {
         has_ended.store(true, Ordering::SeqCst);
         failing.join().unwrap()
     });
-    eventually("all are given up", || reporting.guard.stats().cancelled == HANGING);
-    let events = reporting.events(failed + HANGING as usize);
+    eventually("all are given up", || reporting.guard.stats().cancelled == HANG);
+    let events = reporting.events(failed + HANG as usize);
     for event in &events {
         let name = &event["user"]["id"];
         assert_eq!([&event["tags"]["runtime"], &event["tags"]["sdk"]], [name, name]);

@@ -26,7 +26,7 @@ fn all_events_of_an_outage_arrive() {
     let mut ids = BTreeSet::new();
     for n in 0..EVENTS {
         ids.insert(Report::new(format!("event {n}")).data("rows", &rows).send().to_string());
-        while n - spool(&guard).written.min(n) > 1_000 {
+        while n - spool(&guard).written.min(n) > 100 {
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -38,8 +38,9 @@ fn all_events_of_an_outage_arrive() {
     assert!(cfg!(debug_assertions) || waiting > 1_000, "memory is full: {waiting} are on disk only");
 
     server.answer(Answer::Ok);
+    let back = Instant::now();
     while guard.stats().sent < EVENTS {
-        assert!(started.elapsed() < Duration::from_secs(120), "{:?}", guard.stats());
+        assert!(back.elapsed() < Duration::from_secs(120), "{:?}", guard.stats());
         thread::sleep(Duration::from_millis(10));
     }
     let stats = guard.stats();
