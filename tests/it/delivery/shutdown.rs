@@ -229,7 +229,7 @@ async fn a_panic_is_answered_at_once_whatever_the_server_does() {
             slowest = slowest.max(started.elapsed());
         }
         println!("{answer:?}: ten panics, the slowest answered in {slowest:?}");
-        assert!(slowest < SLACK, "{answer:?}: {slowest:?}");
+        assert!(slowest < PATIENCE / 6, "{answer:?}: {slowest:?}");
         assert_eq!(reporting.guard.stats().captured, 10);
         drop(reporting.guard);
     }
