@@ -275,11 +275,17 @@ fn text(choices: &mut Choices<'_>, secret: &str, plain: bool) -> String {
         "note=KEPT\nNAME=PLAIN\nnote=KEPT",
         "note = KEPT\nNAME   = PLAIN\n",
         "curl --NAME=PLAIN --note=KEPT",
+        "note=KEPT NAME: invalid type: string QUOTED, expected u32 at line 1 column 7, note=KEPT",
+        "note=KEPT invalid value: string QUOTED, expected a day, note=KEPT",
+        "note=KEPT NAME: invalid type: integer `RAW`, expected a boolean, note=KEPT",
+        "note=KEPT login[0].NAME: unknown variant `RAW`, expected `Free` or `Pro`, note=KEPT",
+        "note=KEPT Cannot parse `NAME` with value `RAW` to a `u32`, note=KEPT",
     ]);
     let encoded = url(&mut Choices::new(&[1]), secret);
     template
         .replace("NAME", &name)
         .replace("QUOTED", &quoted)
+        .replace("RAW", secret)
         .replace("PLAIN", if plain { secret } else { &encoded })
         .replace("KEPT", KEPT)
 }
