@@ -16,9 +16,20 @@ use crate::fake::Answer;
 use crate::support::{Reporting, get};
 
 const TIMEOUT: Duration = Duration::from_millis(200);
-/// What the crate adds to the timeout at most, on a machine that has other things to do: a fifth of the time for which
-/// a request to a server that hangs goes on.
-const SLACK: Duration = Duration::from_secs(2);
+/// What the crate adds to the timeout at most.
+const SLACK: Duration = Duration::from_millis(200);
+
+/// The shortest of a few ends: a machine with other things to do holds up one or another of them, and not all.
+fn shortest(mut end: impl FnMut() -> Duration) -> Duration {
+    let mut shortest = Duration::MAX;
+    for _ in 0..5 {
+        shortest = shortest.min(end());
+        if shortest <= TIMEOUT + SLACK {
+            break;
+        }
+    }
+    shortest
+}
 
 fn hanging(answer: Answer) -> Reporting {
     let reporting = Reporting::with(|config| config.shutdown_timeout(TIMEOUT));
@@ -26,20 +37,29 @@ fn hanging(answer: Answer) -> Reporting {
     reporting
 }
 
+/// The same with events on their way, and a connection.
+fn hanging_with(answer: &Answer, events: u64) -> Reporting {
+    let reporting = hanging(answer.clone());
+    for n in 0..events {
+        fail(format!("event {n}"));
+    }
+    reporting.server.wait_connections(1);
+    reporting
+}
+
 #[test]
 fn dropping_the_guard_takes_no_longer_than_it_may() {
     for answer in [Answer::Hang, Answer::HangBeforeRead, Answer::SlowLoris, Answer::HangMidBody] {
         for events in [1, 500] {
-            let reporting = hanging(answer.clone());
-            for n in 0..events {
-                fail(format!("event {n}"));
-            }
-            reporting.server.wait_connections(1);
-            let started = Instant::now();
-            drop(reporting.guard);
-            let took = started.elapsed();
-            println!("{answer:?}, {events} events, {TIMEOUT:?} allowed: dropped in {took:?}");
-            assert!(took >= TIMEOUT, "{answer:?}, {events} events: the server got no time, {took:?}");
+            let took = shortest(|| {
+                let reporting = hanging_with(&answer, events);
+                let started = Instant::now();
+                drop(reporting.guard);
+                let took = started.elapsed();
+                println!("{answer:?}, {events} events, {TIMEOUT:?} allowed: dropped in {took:?}");
+                assert!(took >= TIMEOUT, "{answer:?}, {events} events: the server got no time, {took:?}");
+                took
+            });
             assert!(took <= TIMEOUT + SLACK, "{answer:?}, {events} events: {took:?}");
         }
     }
@@ -47,17 +67,20 @@ fn dropping_the_guard_takes_no_longer_than_it_may() {
 
 #[test]
 fn a_full_house_takes_no_longer_to_leave() {
-    let reporting = hanging(Answer::Hang);
-    for n in 0..10_000 {
-        fail(format!("event {n}"));
-    }
-    let stats = reporting.guard.stats();
-    let started = Instant::now();
-    let summary = reporting.guard.shutdown(TIMEOUT);
-    let took = started.elapsed();
-    println!("10 000 events, {} of them queued, {TIMEOUT:?} allowed: ended in {took:?}", summary.lost);
+    let took = shortest(|| {
+        let reporting = hanging(Answer::Hang);
+        for n in 0..10_000 {
+            fail(format!("event {n}"));
+        }
+        let stats = reporting.guard.stats();
+        let started = Instant::now();
+        let summary = reporting.guard.shutdown(TIMEOUT);
+        let took = started.elapsed();
+        println!("10 000 events, {} of them queued, {TIMEOUT:?} allowed: ended in {took:?}", summary.lost);
+        assert_eq!(summary.lost + stats.dropped.total(), 10_000, "{stats:?}");
+        took
+    });
     assert!(took <= TIMEOUT + SLACK, "{took:?}");
-    assert_eq!(summary.lost + stats.dropped.total(), 10_000, "{stats:?}");
 }
 
 /// Something else that the one worker of a runtime does: how often it got to it until `end` was ready.
@@ -73,21 +96,23 @@ async fn beside<T>(end: impl Future<Output = T>) -> (T, u32) {
     }
 }
 
-#[tokio::test]
-async fn ending_asynchronously_blocks_no_worker_and_takes_no_longer() {
+#[test]
+fn ending_asynchronously_blocks_no_worker_and_takes_no_longer() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for answer in [Answer::Hang, Answer::HangBeforeRead, Answer::SlowLoris, Answer::HangMidBody] {
         for events in [1, 500] {
-            let reporting = hanging(answer.clone());
-            for n in 0..events {
-                fail(format!("event {n}"));
-            }
-            reporting.server.wait_connections(1);
-            let started = Instant::now();
-            let (summary, ticks) = beside(reporting.guard.shutdown_async(TIMEOUT)).await;
-            let took = started.elapsed();
-            assert!(took >= TIMEOUT && took <= TIMEOUT + SLACK, "{answer:?}, {events} events: {took:?}");
-            assert!(ticks > 0, "{answer:?}, {events} events: the worker was blocked");
-            assert_eq!(summary.lost, events, "{answer:?}");
+            let took = shortest(|| {
+                let reporting = hanging_with(&answer, events);
+                let started = Instant::now();
+                let end = async { beside(reporting.guard.shutdown_async(TIMEOUT)).await };
+                let (summary, ticks) = runtime.block_on(end);
+                let took = started.elapsed();
+                assert!(took >= TIMEOUT, "{answer:?}, {events} events: the server got no time, {took:?}");
+                assert!(ticks > 0, "{answer:?}, {events} events: the worker was blocked");
+                assert_eq!(summary.lost, events, "{answer:?}");
+                took
+            });
+            assert!(took <= TIMEOUT + SLACK, "{answer:?}, {events} events: {took:?}");
         }
     }
 }
@@ -247,7 +272,7 @@ fn a_flood_blocks_nobody_and_adds_up() {
         slowest = slowest.max(sending.elapsed());
     }
     assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
-    assert!(slowest < SLACK, "one call took {slowest:?}");
+    assert!(slowest < Duration::from_secs(2), "one call took {slowest:?}");
     let stats = reporting.guard.stats();
     assert_eq!((stats.captured, stats.sent), (FLOOD, 0));
     assert!(stats.dropped.queue_full > 0, "the queue is bounded");
