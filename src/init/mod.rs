@@ -87,7 +87,6 @@ impl Config {
 
 fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     let Resolved { settings, mended, .. } = &resolved;
-    scrub::install(resolved.scrubber.clone());
     for mended in mended {
         tracing::warn!(target: "faultwire", "{mended}");
     }
@@ -136,10 +135,14 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     let intake = Arc::clone(&delivery) as Arc<dyn Intake>;
     let sink = Sink::new(intake, Arc::clone(&counters), Arc::clone(&admission));
     let transport = Arc::new(SdkTransport::new(Arc::clone(&delivery), admission));
+    let scrubber = resolved.scrubber.clone();
     let (options, settings) = client_options(resolved, transport);
     let client = Arc::new(Client::with_options(options));
     let reporter = Arc::new(Reporter { settings, sink, counters, hub: Hub::main() });
+    // Before anything is sent, and not for an `init` that fails: the scrubber before may know other secrets.
+    let before = scrub::install(Some(Arc::new(scrubber)));
     delivery.start(Arc::clone(&client), &reporter).map_err(|error| {
+        scrub::install(before);
         ConfigError::new("FAULTWIRE_ENABLED", format!("no thread can be started: {error}"))
     })?;
     panics::install_hook();

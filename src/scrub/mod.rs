@@ -167,9 +167,9 @@ pub fn scrubber() -> Arc<Scrubber> {
     current.unwrap_or_else(|| Arc::clone(&DEFAULT))
 }
 
-/// Makes it the one that everything passes.
-pub(crate) fn install(scrubber: Scrubber) {
-    *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(scrubber));
+/// Makes it the one that everything passes, and returns the one before.
+pub(crate) fn install(scrubber: Option<Arc<Scrubber>>) -> Option<Arc<Scrubber>> {
+    std::mem::replace(&mut *CURRENT.write().unwrap_or_else(PoisonError::into_inner), scrubber)
 }
 
 /// The text without its secrets, or `None` when it has none.

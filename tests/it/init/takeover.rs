@@ -5,7 +5,7 @@ use faultwire::{Config, Guard, Report};
 use crate::delivery::PATIENCE;
 use crate::fake::{Answer, FakeServer};
 use crate::init::alone;
-use crate::support::{Reporting, turn};
+use crate::support::{Reporting, exception, turn};
 
 fn report_to(server: &FakeServer) -> Guard {
     Config::new().dsn(server.dsn()).init().unwrap()
@@ -93,4 +93,14 @@ fn before_init_the_counters_are_zeros() {
         assert_eq!(counted, [0; 6]);
         assert_eq!((stats.last_success, stats.last_error, stats.mended), (None, None, vec![]));
     });
+}
+
+#[test]
+fn one_that_fails_changes_nothing() {
+    let reporting = Reporting::with(|config| config.secret("tuesday-lantern"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    Config::new().dsn(reporting.server.dsn()).inbox(addr).init().unwrap_err();
+    Report::new("the gate wants tuesday-lantern").send();
+    assert_eq!(exception(&reporting.event())["value"], "the gate wants [Filtered]");
 }
