@@ -61,6 +61,7 @@ pub(crate) use self::transport::SdkTransport;
 use self::watch::{Bell, Watch};
 use crate::record::CheckIn;
 use crate::reporter::{self, Reporter};
+use crate::scrub::Scrubber;
 use crate::sink::{Admission, Finished, Intake, Record, Watcher};
 use crate::stats::{Counters, Reason};
 
@@ -120,9 +121,10 @@ impl Delivery {
         self: &Arc<Self>,
         client: Arc<Client>,
         reporter: &Arc<Reporter>,
+        scrubber: Arc<Scrubber>,
     ) -> std::io::Result<()> {
         let hash_users = reporter.settings.hash_users;
-        let builder = Builder { client, reporter: Arc::downgrade(reporter), hash_users };
+        let builder = Builder { client, reporter: Arc::downgrade(reporter), hash_users, scrubber };
         let delivery = Arc::clone(self);
         spawn("faultwire", move || delivery.process(&builder))?;
         for destination in &self.destinations {

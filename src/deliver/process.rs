@@ -16,7 +16,7 @@ use super::{Delivery, say, sentry};
 use crate::report::stack::Symbols;
 use crate::report::{build, decorate, transaction, user};
 use crate::reporter::Reporter;
-use crate::scrub::scrubber;
+use crate::scrub::Scrubber;
 use crate::sink::Record;
 use crate::stacks::Pages;
 use crate::stats::Reason;
@@ -29,6 +29,8 @@ pub(super) struct Builder {
     pub(super) reporter: Weak<Reporter>,
     /// Whether nobody is named, whoever said who it was: the application, or a hook.
     pub(super) hash_users: bool,
+    /// That of the same `init`: a later one may know other secrets.
+    pub(super) scrubber: Arc<Scrubber>,
 }
 
 impl Delivery {
@@ -71,7 +73,7 @@ impl Delivery {
                             user::hide(&mut event.user, &self.admission.auth);
                         }
                         let labels = Labels::of_event(&event);
-                        self.hand_over(gate::event(event, &scrubber()), &labels, ticket);
+                        self.hand_over(gate::event(event, &builder.scrubber), &labels, ticket);
                     }
                     None => ticket.end(|counters| counters.by_hook.add(1)),
                 }
@@ -79,12 +81,12 @@ impl Delivery {
             Job::Finished(finished, ticket) => {
                 let item = transaction::item(finished, builder.client.options());
                 let labels = Labels::of_item(&item);
-                self.hand_over(gate::item(item, &scrubber()), &labels, ticket);
+                self.hand_over(gate::item(item, &builder.scrubber), &labels, ticket);
             }
             Job::CheckIn(check_in, ticket) => {
                 let labels = Labels::of_check_in(&check_in.monitor.slug);
                 let payload = check_in::payload(&check_in, builder.client.options());
-                self.hand_over(gate::check_in(&payload, &scrubber()), &labels, ticket);
+                self.hand_over(gate::check_in(&payload, &builder.scrubber), &labels, ticket);
             }
             Job::Sdk(envelope, first) => {
                 let mut first = Some(first);
@@ -93,7 +95,7 @@ impl Delivery {
                         user::hide_in(&mut item, &self.admission.auth);
                     }
                     let labels = Labels::of_item(&item);
-                    match gate::item(item, &scrubber()) {
+                    match gate::item(item, &builder.scrubber) {
                         Some(item) => {
                             let ticket = first.take().unwrap_or_else(|| self.progress.ticket());
                             self.hand_over(Some(item), &labels, ticket);

@@ -108,12 +108,14 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     let shutdown_timeout = settings.shutdown_timeout;
     let inbox = open_inbox(&resolved, &servers)?;
     let watchers = inbox.iter().map(Inbox::watcher).collect();
+    let scrubber = Arc::new(resolved.scrubber.clone());
     let destinations = servers.into_iter().zip(&resolved.destinations).map(|((server, own), destination)| {
         let terms = Terms {
             filter: destination.filter.clone(),
             backlog_rate: resolved.backlog_rate,
             client_reports: destination.client_reports,
             verbose: resolved.debug,
+            scrubber: Arc::clone(&scrubber),
         };
         let backlog = resolved.spool.as_ref().map(|spool| backlog(spool, destination, &server, &own));
         Destination::new(terms, server, backlog, own, Arc::clone(&counters))
@@ -135,13 +137,12 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     let intake = Arc::clone(&delivery) as Arc<dyn Intake>;
     let sink = Sink::new(intake, Arc::clone(&counters), Arc::clone(&admission));
     let transport = Arc::new(SdkTransport::new(Arc::clone(&delivery), admission));
-    let scrubber = resolved.scrubber.clone();
     let (options, settings) = client_options(resolved, transport);
     let client = Arc::new(Client::with_options(options));
     let reporter = Arc::new(Reporter { settings, sink, counters, hub: Hub::main() });
     // Before anything is sent, and not for an `init` that fails: the scrubber before may know other secrets.
-    let before = scrub::install(Some(Arc::new(scrubber)));
-    delivery.start(Arc::clone(&client), &reporter).map_err(|error| {
+    let before = scrub::install(Some(Arc::clone(&scrubber)));
+    delivery.start(Arc::clone(&client), &reporter, scrubber).map_err(|error| {
         scrub::install(before);
         ConfigError::new("FAULTWIRE_ENABLED", format!("no thread can be started: {error}"))
     })?;

@@ -153,8 +153,9 @@ fn into_text(bytes: Vec<u8>) -> String {
 static DEFAULT: LazyLock<Arc<Scrubber>> = LazyLock::new(|| Arc::new(Scrubber::with(true)));
 static CURRENT: RwLock<Option<Arc<Scrubber>>> = RwLock::new(None);
 
-/// The scrubber that everything passes: that of the last [`init`](crate::init), with the keys, patterns and secrets
-/// of its [`Config`](crate::Config). Before, the lists alone. For an application's own log.
+/// The scrubber of the last [`init`](crate::init), with the keys, patterns and secrets of its
+/// [`Config`](crate::Config), which everything passes that it sends. Before, the lists alone. For an application's own
+/// log.
 ///
 /// # Example
 /// ```
@@ -167,7 +168,7 @@ pub fn scrubber() -> Arc<Scrubber> {
     current.unwrap_or_else(|| Arc::clone(&DEFAULT))
 }
 
-/// Makes it the one that everything passes, and returns the one before.
+/// Makes it the current one, and returns the one before.
 pub(crate) fn install(scrubber: Option<Arc<Scrubber>>) -> Option<Arc<Scrubber>> {
     std::mem::replace(&mut *CURRENT.write().unwrap_or_else(PoisonError::into_inner), scrubber)
 }

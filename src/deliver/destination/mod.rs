@@ -25,6 +25,7 @@ use super::sentry::{Reply, Server};
 use super::spool::Entry;
 use super::{Outgoing, clock};
 use crate::record::EventId;
+use crate::scrub::Scrubber;
 use crate::stats::{Counters, DestinationCounters, Reason};
 
 const MAX_WAITING: usize = 16 * 1_024;
@@ -57,6 +58,8 @@ pub(crate) struct Terms {
     pub(crate) client_reports: bool,
     /// The log tells about every event.
     pub(crate) verbose: bool,
+    /// What comes back from the disk passes it: what wrote it may have known other secrets.
+    pub(crate) scrubber: Arc<Scrubber>,
 }
 
 /// One server and project.
@@ -315,6 +318,7 @@ mod tests {
     use super::super::spool::Options;
     use super::super::watch::Watch;
     use super::*;
+    use crate::scrub::scrubber;
 
     /// One to which nobody sends.
     fn destination(totals: &Arc<Counters>) -> Destination {
@@ -328,7 +332,8 @@ mod tests {
     ) -> Destination {
         let server = Server::new(&"http://key@localhost/1".parse().unwrap(), Poster::new(None));
         let filter = Filter::default();
-        let terms = Terms { filter, backlog_rate: 50, client_reports: false, verbose: false };
+        let terms =
+            Terms { filter, backlog_rate: 50, client_reports: false, verbose: false, scrubber: scrubber() };
         Destination::new(terms, server, backlog, counters, Arc::clone(totals))
     }
 

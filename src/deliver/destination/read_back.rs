@@ -1,6 +1,6 @@
 //! What is on disk and nowhere else comes back, after new events.
 
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use super::super::limits::Category;
 use super::super::progress::Progress;
 use super::super::{gate, labels, sentry};
 use super::{Destination, Parcel};
-use crate::scrub::scrubber;
 
 /// How often an empty backlog is looked at: other processes may have died.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -25,7 +24,8 @@ impl Destination {
                 continue;
             };
             // Nothing in there should panic. If something does, it would do so each time.
-            let passed = catch_unwind(|| gate::stored(&sentry::event_in(&envelope)?, &scrubber()));
+            let stored = || gate::stored(&sentry::event_in(&envelope)?, &self.terms.scrubber);
+            let passed = catch_unwind(AssertUnwindSafe(stored));
             let Ok(Some(outgoing)) = passed else {
                 backlog.quarantine(entry, "there is no event in it that can be read");
                 continue;

@@ -95,6 +95,22 @@ fn before_init_the_counters_are_zeros() {
     });
 }
 
+#[tokio::test]
+async fn what_the_first_knew_to_be_a_secret_does_not_leave_it() {
+    let _turn = turn();
+    let (first, second) = (FakeServer::start(), FakeServer::start());
+    let older = Config::new().dsn(first.dsn()).secret("tuesday-lantern").init().unwrap();
+    let sell = async {
+        let newer = report_to(&second);
+        Report::new("the gate wants tuesday-lantern").send();
+        Ok::<_, Report>(newer)
+    };
+    let newer = faultwire::job("sell").run(sell).await.unwrap();
+    assert!(older.flush(PATIENCE) && newer.flush(PATIENCE));
+    assert_eq!(second.expect_only(0).len(), 0);
+    assert_eq!(exception(&first.expect_only(1)[0])["value"], "the gate wants [Filtered]");
+}
+
 #[test]
 fn one_that_fails_changes_nothing() {
     let reporting = Reporting::with(|config| config.secret("tuesday-lantern"));
