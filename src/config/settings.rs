@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sentry::types::Dsn;
@@ -39,7 +40,7 @@ pub(crate) struct Resolved {
     pub(crate) inbox: Option<SocketAddr>,
     pub(crate) spool: Option<SpoolSettings>,
     pub(crate) client_options: Option<ClientOptionsFn>,
-    pub(crate) scrubber: Scrubber,
+    pub(crate) scrubber: Arc<Scrubber>,
     pub(crate) hash_key: Option<String>,
     pub(crate) limits: Limits,
     pub(crate) settings: Settings,
@@ -115,7 +116,7 @@ impl Config {
             inbox: self.inbox,
             spool,
             client_options: self.client_options,
-            scrubber,
+            scrubber: Arc::new(scrubber),
             hash_key: self.hash_key,
             limits: self
                 .users_per_network

@@ -19,7 +19,7 @@ use std::time::Duration;
 use self::request::Asked;
 use self::store::Store;
 use crate::reporter;
-use crate::scrub::scrub_text;
+use crate::scrub::Scrubber;
 use crate::sink::Watcher;
 
 /// Connections at the same time, streams included; a browser opens up to six. More are closed at once.
@@ -56,6 +56,7 @@ pub(crate) struct About<'a> {
     pub(crate) release: Option<&'a str>,
     /// The server and project that the events are sent to.
     pub(crate) destination: Option<&'a str>,
+    pub(crate) scrubber: &'a Scrubber,
 }
 
 impl Inbox {
@@ -163,7 +164,7 @@ impl Watcher for Server {
 impl About<'_> {
     /// Scrubbed, like everything that leaves.
     fn json(&self) -> String {
-        let clean = |text: &str| scrub_text(text).unwrap_or_else(|| text.to_owned());
+        let clean = |text| self.scrubber.text(text);
         let about = serde_json::json!({
             "environment": clean(self.environment),
             "release": self.release.map(clean),
@@ -183,7 +184,8 @@ mod tests {
 
     #[test]
     fn the_port_is_free_when_an_inbox_is_closed_however_soon() {
-        let about = About { environment: "test", release: None, destination: None };
+        let scrubber = crate::scrub::scrubber();
+        let about = About { environment: "test", release: None, destination: None, scrubber: &scrubber };
         let in_use = || {
             let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
             drop(Inbox::open(free, &about));

@@ -108,7 +108,7 @@ fn start(resolved: Resolved) -> Result<Running, ConfigError> {
     let shutdown_timeout = settings.shutdown_timeout;
     let inbox = open_inbox(&resolved, &servers)?;
     let watchers = inbox.iter().map(Inbox::watcher).collect();
-    let scrubber = Arc::new(resolved.scrubber.clone());
+    let scrubber = Arc::clone(&resolved.scrubber);
     let destinations = servers.into_iter().zip(&resolved.destinations).map(|((server, own), destination)| {
         let terms = Terms {
             filter: destination.filter.clone(),
@@ -187,6 +187,7 @@ fn open_inbox(
         environment: &resolved.environment,
         release: resolved.release.as_deref(),
         destination: (!names.is_empty()).then_some(&*destination),
+        scrubber: &resolved.scrubber,
     };
     let inbox = Inbox::open(addr, &about).map_err(|error| {
         let why = match error.kind() {

@@ -1,14 +1,15 @@
 //! What the tests share: reporting to a fake server, one test at a time.
 
+use std::error::Error;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use axum::body::Body;
 use faultwire::config::{StackTraces, Storm};
 use faultwire::{Config, Guard};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use std::error::Error;
-use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::delivery::PATIENCE;
 use crate::fake::FakeServer;

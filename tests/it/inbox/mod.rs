@@ -210,6 +210,15 @@ fn the_policy_allows_exactly_the_script_and_the_style_of_the_page() {
 }
 
 #[test]
+fn what_an_inbox_says_of_itself_is_scrubbed_too() {
+    let _turn = turn();
+    let config = Config::new().environment("shop of tuesday-lantern").secret("tuesday-lantern");
+    let guard = config.inbox("127.0.0.1:0").init().unwrap();
+    let said = read_until(&mut stream(guard.inbox().unwrap(), ""), "event: live\n");
+    assert!(said.contains("shop of [Filtered]") && !said.contains("tuesday"), "{said}");
+}
+
+#[test]
 fn an_address_that_others_reach_or_another_program_has_is_an_error() {
     let _turn = turn();
     let error = |addr: &str| {
